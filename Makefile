@@ -1,0 +1,35 @@
+# Each target calls one Python module in one line, so that Windows without make can run that line.
+PYTHON ?= python3
+ifeq ($(OS),Windows_NT)
+VENV := .venv/Scripts/python
+else
+VENV := .venv/bin/python
+endif
+
+.PHONY: help lab test notebooks mame mame-eval clean
+
+help:
+	@echo "make lab        install what is missing, start JupyterLab (LAB_ARGS=\"--no-browser --port 8899\")"
+	@echo "make test       install what tests need, then run pytest and nbval"
+	@echo "make notebooks  build notebooks/en and notebooks/ja from notebooks/src, with outputs"
+	@echo "make mame       train the tiny model from scratch"
+	@echo "make mame-eval  print what the shipped model can do, measured"
+	@echo "make clean      remove the environment and everything built"
+
+lab:
+	$(PYTHON) src/jimoto/install.py lab $(LAB_ARGS)
+
+test:
+	$(PYTHON) src/jimoto/install.py test $(TEST_ARGS)
+
+notebooks:
+	$(PYTHON) src/jimoto/install.py run -m tools.notebooks build
+
+mame:
+	$(PYTHON) src/jimoto/install.py run -m mame.train
+
+mame-eval:
+	$(PYTHON) src/jimoto/install.py run -m mame.evaluate
+
+clean:
+	rm -rf .venv build dist .pytest_cache .hypothesis

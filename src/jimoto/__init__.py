@@ -1,0 +1,22 @@
+"""Jimoto: local LLMs on one's own laptop. The few names that a notebook uses.
+
+Importing this package opens no socket and reads no model; each name is loaded on first use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jimoto.connection import connect, model
+
+__all__ = ["connect", "model"]
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        from importlib import import_module
+
+        return getattr(import_module("jimoto.connection"), name)
+    raise AttributeError(f"module 'jimoto' has no attribute '{name}'")
