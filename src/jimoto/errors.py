@@ -8,6 +8,12 @@ JimotoError
 │   ├── PortTaken, ServerDidNotStart, ServerNotRunning
 ├── ModelError        about a model or its file
 │   ├── ModelMissing, ModelFileBroken
+│   ├── ModelfileError    a line of a Modelfile
+│   │   ├── FromMissing, InstructionUnknown, InstructionMalformed, InstructionEmpty,
+│   │   ├── ParameterMalformed, ParameterUnknown, ParameterValueWrong, RoleUnknown, QuoteUnclosed,
+│   │   └── ModelfilePathMissing, DraftIsModel, VersionWrong, ModelfileCannotHold
+│   ├── NotInCatalogue, ShapeUnknown, QuantUnknown, ShapeFileBroken, ConfigIncomplete  what is asked
+│   └── MemoryShort, DiskShort, TrialFailed                                will it run on this machine?
 └── StorageError      about folders
     ├── FolderNotWritable, FolderMissing
 
@@ -329,6 +335,389 @@ class ModelFileBroken(ModelError):
         "モデルファイル '{path}' は使えません: {cause}\n"
         "途中で切れたか、書き換わったようです。\n"
         "キットのフォルダーで `git checkout -- {path}` を実行するか、cloneし直してください。"
+    )
+
+
+@dataclass(eq=False)
+class NotInCatalogue(ModelError):
+    what: str  # 'model' or 'machine'
+    name: str
+    near: tuple[str, ...]
+    en = (
+        "There is no {what_text} '{name}' in Jimoto's catalogue.\n"
+        "{near_text}\n"
+        "{way}"
+    )
+    ja = (
+        "Jimotoのカタログに{what_text} '{name}' はありません。\n"
+        "{near_text}\n"
+        "{way}"
+    )
+
+    def text(self, lang: str) -> str:
+        quoted = ", ".join(f"'{name}'" for name in self.near)
+        if lang == "ja":
+            what = {"model": "モデル", "machine": "マシン"}[self.what]
+            near = f"近い名前: {quoted}" if self.near else "似た名前も見つかりません。"
+            way = {
+                "model": "`jimoto fit` で一覧を表示するか、config.jsonまたはGGUFファイルのパスを指定してください。",
+                "machine": "'8 GB laptop' のように、メモリ容量と名前の一部を指定してください。",
+            }[self.what]
+        else:
+            what = self.what
+            near = f"Close to it: {quoted}." if self.near else "No name comes close to it."
+            way = {
+                "model": "`jimoto fit` lists all; the path of a config.json or a GGUF file works too.",
+                "machine": "Give memory and a part of the name, such as '8 GB laptop'.",
+            }[self.what]
+        return (self.ja if lang == "ja" else self.en).format(
+            name=self.name, what_text=what, near_text=near, way=way
+        )
+
+
+@dataclass(eq=False)
+class ShapeUnknown(ModelError):
+    model: str
+    missing: str
+    en = (
+        "The shape of '{model}' is not known well enough: its source does not give {missing}.\n"
+        "Download its config.json and name that file instead."
+    )
+    ja = (
+        "'{model}' の形が十分に分かりません。出典に {missing} の記載がないためです。\n"
+        "config.jsonをダウンロードし、モデル名の代わりにそのファイルを指定してください。"
+    )
+
+
+@dataclass(eq=False)
+class QuantUnknown(ModelError):
+    quant: str
+    near: str
+    known: str
+    en = (
+        "There is no quantisation '{quant}' here.\n"
+        "{near}Known are: {known}."
+    )
+    ja = (
+        "量子化 '{quant}' はありません。\n"
+        "{near}使えるのは {known} です。"
+    )
+
+
+@dataclass(eq=False)
+class ShapeFileBroken(ModelError):
+    path: str
+    cause: str
+    en = (
+        "The shape of a model cannot be read from '{path}': {cause}.\n"
+        "A Hugging Face config.json or a whole GGUF file is needed; download it again."
+    )
+    ja = (
+        "'{path}' からモデルの形を読み取れません: {cause}\n"
+        "Hugging Faceのconfig.jsonか、完全なGGUFファイルが必要です。ダウンロードし直してください。"
+    )
+
+
+@dataclass(eq=False)
+class ConfigIncomplete(ModelError):
+    path: str
+    missing: str
+    en = (
+        "'{path}' does not say how large the model is: it lacks {missing}.\n"
+        "It may belong to something other than a language model.\n"
+        "Take the config.json that lies beside the model's weights."
+    )
+    ja = (
+        "'{path}' からはモデルの大きさが分かりません({missing} がありません)。\n"
+        "言語モデルの設定ファイルではないのかもしれません。\n"
+        "モデルの重みと同じ場所にあるconfig.jsonを指定してください。"
+    )
+
+
+@dataclass(eq=False)
+class MemoryShort(ModelError):
+    model: str
+    need_gib: str
+    free_gib: str
+    weights_gib: str
+    kv_gib: str
+    context_length: int
+    buffers_gib: str
+    advice: str
+    advice_ja: str
+    en = (
+        "'{model}' needs about {need_gib} GiB; {free_gib} GiB is free.\n"
+        "Weights {weights_gib}, KV cache {kv_gib} ({context_length} tokens), buffers {buffers_gib}.\n"
+        "{advice_text}"
+    )
+    ja = (
+        "'{model}' には約{need_gib} GiB必要ですが、空きは{free_gib} GiBです。\n"
+        "内訳は重み{weights_gib}、KVキャッシュ{kv_gib}({context_length}トークン)、バッファー{buffers_gib}です。\n"
+        "{advice_text}"
+    )
+
+    def text(self, lang: str) -> str:
+        advice = self.advice_ja if lang == "ja" else self.advice
+        return (self.ja if lang == "ja" else self.en).format(**vars(self), advice_text=advice)
+
+
+@dataclass(eq=False)
+class DiskShort(ModelError):
+    model: str
+    folder: str
+    need_gib: str
+    free_gib: str
+    en = (
+        "A trial of '{model}' writes {need_gib} GiB to '{folder}', where {free_gib} GiB is free.\n"
+        "Free some space, or name another folder: `--folder PATH`."
+    )
+    ja = (
+        "'{model}' の試行には '{folder}' に {need_gib} GiB書き込みますが、空きは {free_gib} GiBです。\n"
+        "空きを作るか、`--folder パス` で別のフォルダーを指定してください。"
+    )
+
+
+@dataclass(eq=False)
+class TrialFailed(ModelError):
+    model: str
+    cause: str  # a key of `causes`
+    detail: str
+    en = (
+        "The trial of '{model}' did not finish: {why}{detail}.\n"
+        "{remedy}"
+    )
+    ja = (
+        "'{model}' の試行は完了しませんでした: {why}{detail}\n"
+        "{remedy}"
+    )
+    # cause → language → (why, remedy)
+    causes: ClassVar[dict[str, dict[str, tuple[str, str]]]] = {
+        "memory": {
+            "en": (
+                "memory ran out, and the child process was stopped before the machine froze",
+                "Close other programs, or try a smaller quantisation, such as `--quant Q4_K_M`.",
+            ),
+            "ja": (
+                "メモリが足りなくなり、マシンが固まる前に子プロセスを止めました",
+                "ほかのプログラムを終了するか、`--quant Q4_K_M` のように小さい量子化で試してください。",
+            ),
+        },
+        "disk": {
+            "en": ("the file cannot be written there", "Name another folder: `--folder PATH`."),
+            "ja": ("ファイルを書き込めません", "`--folder パス` で別のフォルダーを指定してください。"),
+        },
+        "engine": {
+            "en": (
+                "llama.cpp could not load this shape",
+                "`jimoto fit` still predicts it.",
+            ),
+            "ja": (
+                "llama.cppがこの形を読み込めませんでした",
+                "予測だけなら `jimoto fit` で行えます。",
+            ),
+        },
+        "time": {
+            "en": ("it took too long", "Try a smaller model, or fewer tokens: `--tokens 8`."),
+            "ja": (
+                "時間がかかりすぎました",
+                "小さいモデルか、`--tokens 8` のように少ないトークン数で試してください。",
+            ),
+        },
+    }
+
+    def text(self, lang: str) -> str:
+        why, remedy = self.causes[self.cause][lang]
+        detail = f" ({self.detail})" if self.detail else ""
+        return (self.ja if lang == "ja" else self.en).format(
+            model=self.model, why=why, remedy=remedy, detail=detail
+        )
+
+
+@dataclass(eq=False)
+class ModelfileError(ModelError):
+    """A Modelfile cannot be read: the line, then why, and what to write, in the words of each kind below."""
+
+    line: int  # as an editor counts; 0 where no line is to blame
+    source: str  # that line
+    ollama: str  # what Ollama itself says, in short
+    heads: ClassVar[dict[str, str]] = {
+        "en": "Modelfile, line {line}: `{source}`\n",
+        "ja": "Modelfileの{line}行目: `{source}`\n",
+    }
+
+    def text(self, lang: str) -> str:
+        head = self.heads["ja" if lang == "ja" else "en"] if self.line else ""
+        body = self.ja if lang == "ja" else self.en
+        return (head + body).format(**vars(self), **self.more(lang))
+
+    def more(self, lang: str) -> dict[str, str]:
+        """What the text names beside the fields."""
+        return {}
+
+
+@dataclass(eq=False)
+class FromMissing(ModelfileError):
+    en = (
+        "The Modelfile has no FROM line.\n"
+        "FROM names the model that everything else is built on.\n"
+        "Write `FROM mame` as its first line (or another model, or the path of a GGUF file)."
+    )
+    ja = (
+        "ModelfileにFROMの行がありません。\n"
+        "FROMは、もとになるモデルを指定する命令です。\n"
+        "最初の行に `FROM mame` と書いてください(ほかのモデル名やGGUFファイルのパスも指定できます)。"
+    )
+
+
+@dataclass(eq=False)
+class InstructionUnknown(ModelfileError):
+    word: str
+    allowed: str
+    suggestion: str  # may be empty
+    en = "'{word}' is not an instruction. There are: {allowed}.\n{advice}"
+    ja = "'{word}' という命令はありません。使えるのは {allowed} です。\n{advice}"
+
+    def more(self, lang: str) -> dict[str, str]:
+        if lang == "ja":
+            stray = '上の行の続きなら、その文章全体を `"""` で囲んでください。'
+            return {"advice": f"`{self.suggestion}` と書いてください。" if self.suggestion else stray}
+        stray = 'If the line belongs to the text above it, put `"""` before and after that text.'
+        return {"advice": f"Write `{self.suggestion}`." if self.suggestion else stray}
+
+
+@dataclass(eq=False)
+class InstructionMalformed(ModelfileError):
+    word: str
+    found: str
+    suggestion: str
+    en = "After '{word}' stands exactly one space, not '{found}'.\nWrite `{suggestion}`."
+    ja = "'{word}' の直後は '{found}' ではなく、半角の空白1つです。\n`{suggestion}` と書いてください。"
+
+
+@dataclass(eq=False)
+class InstructionEmpty(ModelfileError):
+    word: str
+    suggestion: str
+    en = "Nothing stands after '{word}' on its line.\nWrite the value there, after one space: `{suggestion}`."
+    ja = "'{word}' の行に値がありません。\n同じ行に、空白を1つ入れて書いてください: `{suggestion}`"
+
+
+@dataclass(eq=False)
+class ParameterMalformed(ModelfileError):
+    name: str
+    found: str
+    suggestion: str
+    en = "Between name and value stands a space, not '{found}'.\nWrite `{suggestion}`."
+    ja = "名前と値の間は '{found}' ではなく空白です。\n`{suggestion}` と書いてください。"
+
+
+@dataclass(eq=False)
+class ParameterUnknown(ModelfileError):
+    name: str
+    near: str  # may be empty, and then the suggestion is too
+    allowed: str
+    suggestion: str
+    en = "There is no parameter '{name}'.\n{advice}"
+    ja = "'{name}' というパラメータはありません。\n{advice}"
+
+    def more(self, lang: str) -> dict[str, str]:
+        if lang == "ja":
+            near = f"'{self.near}' ならあります: `{self.suggestion}`"
+            return {"advice": near if self.near else f"使えるのは {self.allowed} です。"}
+        near = f"'{self.near}' is one: write `{self.suggestion}`."
+        return {"advice": near if self.near else f"There are: {self.allowed}."}
+
+
+@dataclass(eq=False)
+class ParameterValueWrong(ModelfileError):
+    name: str
+    value: str
+    kind: str  # a key of `kinds`
+    suggestion: str
+    en = "'{name}' takes {wanted}; '{value}' is none.\nWrite for example `{suggestion}`."
+    ja = "'{name}' の値は{wanted}です。'{value}' は使えません。\nたとえば `{suggestion}` と書いてください。"
+    kinds: ClassVar[dict[str, dict[str, str]]] = {
+        "en": {"int": "a whole number", "float": "a number", "bool": "true or false"},
+        "ja": {"int": "整数", "float": "数値", "bool": "trueかfalse"},
+    }
+
+    def more(self, lang: str) -> dict[str, str]:
+        return {"wanted": self.kinds["ja" if lang == "ja" else "en"][self.kind]}
+
+
+@dataclass(eq=False)
+class RoleUnknown(ModelfileError):
+    role: str
+    suggestion: str
+    en = (
+        "'{role}' is not a role: there are system, user and assistant, in small letters.\n"
+        "Write `{suggestion}`."
+    )
+    ja = (
+        "'{role}' というロールはありません。system、user、assistantのいずれかを小文字で書きます。\n"
+        "`{suggestion}` と書いてください。"
+    )
+
+
+@dataclass(eq=False)
+class QuoteUnclosed(ModelfileError):
+    quote: str
+    en = (
+        "The text that begins here with `{quote}` does not end before the file does.\n"
+        "Put `{quote}` at the end of its last line, with nothing after it on that line."
+    )
+    ja = (
+        "ここで `{quote}` から始まる文章が、ファイルの終わりまで閉じられていません。\n"
+        "文章の最後の行の末尾に `{quote}` を書き、その後ろには何も書かないでください。"
+    )
+
+
+@dataclass(eq=False)
+class ModelfilePathMissing(ModelfileError):
+    path: str
+    en = (
+        "There is no file or folder '{path}'.\n"
+        "A relative path counts from the folder of the Modelfile. Check the spelling, or write the whole path."
+    )
+    ja = (
+        "'{path}' というファイルやフォルダーはありません。\n"
+        "相対パスはModelfileのあるフォルダーが基準です。つづりを確認するか、絶対パスで書いてください。"
+    )
+
+
+@dataclass(eq=False)
+class DraftIsModel(ModelfileError):
+    path: str
+    en = (
+        "The draft model is the same file as the model: '{path}'.\n"
+        "A draft model is a smaller one that guesses ahead. Name another file, or remove the line."
+    )
+    ja = (
+        "ドラフトモデルがモデル本体と同じファイルです: '{path}'\n"
+        "ドラフトモデルは先読みをする小さなモデルです。別のファイルを指定するか、この行を消してください。"
+    )
+
+
+@dataclass(eq=False)
+class VersionWrong(ModelfileError):
+    value: str
+    en = "'{value}' is not a version.\nWrite the oldest Ollama that will do: `REQUIRES 0.14.0`."
+    ja = "'{value}' はバージョン番号ではありません。\n必要なOllamaのバージョンを `REQUIRES 0.14.0` のように書いてください。"
+
+
+@dataclass(eq=False)
+class ModelfileCannotHold(ModelfileError):
+    instruction: str
+    lost: str
+    en = (
+        "This text of {instruction} cannot be written into a Modelfile: it would not be read back the same.\n"
+        "The cause is {lost}: characters that cannot be seen are dropped, and a line may not end like its quote.\n"
+        "Change the text there, or create the model with `ollama.create(...)`, which takes any text."
+    )
+    ja = (
+        "この{instruction}の文章はModelfileに書けません。読み戻すと内容が変わってしまいます。\n"
+        "原因は {lost} です。見えない文字は捨てられ、行末の引用符は文章の終わりとみなされます。\n"
+        "その部分を書き換えるか、どんな文章でも渡せる `ollama.create(...)` でモデルを作成してください。"
     )
 
 

@@ -1,0 +1,420 @@
+"""The routes of the embedded server, and nothing but routes: request → room → response.
+
+Errors become statuses here. It does not know llama.cpp, the layout on disk or what a model is; it
+is handed the rooms that do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from jimoto.daemon import answers, wire
+from jimoto.daemon.guards import Guards
+from jimoto.daemon.jobs import Engine, Job, Loaded, LoadPlan
+from jimoto.daemon.library import Library, Model, details, parse_model_name
+from jimoto.daemon.settings import Clock, Settings
+from jimoto.daemon.store import DigestMismatch, InvalidDigest, TooLarge, parse_digest
+from jimoto.daemon.wire import ApiError, Json
+
+T = TypeVar("T")
+
+_YEARS_AHEAD_SECONDS = 292 * 365.25 * 86_400  # how Ollama shows "forever"
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """What the routes stand in front of."""
+
+    settings: Settings
+    library: Library
+    engine: Engine
+    clock: Clock
+    # one change of the store at a time
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class ClientGone(Exception):
+    """Nobody waits for the answer any more."""
+
+
+# --- responses ------------------------------------------------------------------------
+
+
+class JsonResponse(Response):
+    media_type = "application/json; charset=utf-8"
+
+    def render(self, content: Any) -> bytes:
+        return wire.to_json(content)
+
+
+class NdjsonResponse(Response):
+    """One JSON object a line, sent as it comes; stops the work as soon as the client has gone."""
+
+    media_type = "application/x-ndjson"
+
+    def __init__(self, first: Json, rest: AsyncGenerator[Json]) -> None:
+        self.status_code = 200
+        self.background = None
+        self._first, self._rest = first, rest
+        self.init_headers()  # no body yet, so no content-length
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sending = asyncio.create_task(self._send(send))
+        leaving = asyncio.create_task(_disconnected(receive))
+        try:
+            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            leaving.cancel()
+            if not sending.done():
+                sending.cancel()
+            await asyncio.gather(sending, leaving, return_exceptions=True)
+            await self._rest.aclose()
+        if not sending.cancelled():
+            sending.result()
+
+    async def _send(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        await self._line(send, self._first)
+        try:
+            async for chunk in self._rest:
+                await self._line(send, chunk)
+        except ApiError as error:
+            await self._line(send, {"error": error.text})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _line(self, send: Send, value: Json) -> None:
+        body = wire.to_json(value) + b"\n"
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`, which is cancelled when the client goes away first."""
+    working = asyncio.create_task(work)
+    leaving = asyncio.create_task(_disconnected(request.receive))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientGone
+        return working.result()
+    finally:
+        leaving.cancel()
+        working.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+# --- what several routes need ---------------------------------------------------------
+
+
+def _rooms(request: Request) -> Rooms:
+    rooms: Rooms = request.app.state.rooms
+    return rooms
+
+
+async def _body(request: Request, fields: dict[str, str]) -> Json:
+    limit = _rooms(request).settings.body_limit_bytes
+    raw = bytearray()
+    async for piece in request.stream():
+        raw += piece
+        if len(raw) > limit:
+            raise ApiError(413, f"request body larger than {limit} bytes")
+    return wire.read_body(bytes(raw), fields)
+
+
+async def _find(rooms: Rooms, body: Json) -> Model:
+    name = body["model"]
+    return await asyncio.to_thread(rooms.library.find, name, f"model '{name}' not found")
+
+
+async def _answer(
+    request: Request, body: Json, dialect: answers.Dialect, plan: LoadPlan, job: Job
+) -> Response:
+    """Run the job; one object, or a stream of them."""
+    rooms = _rooms(request)
+    keep_alive = wire.parse_keep_alive(body.get("keep_alive"))
+    events = rooms.engine.run(plan, job, keep_alive)
+    parts = answers.chunks(events, dialect, body["model"], job, rooms.clock)
+    if job.render_only or not body.get("stream", True):
+        return JsonResponse(await _unless_gone(request, _joined(parts, dialect)))
+    # The first chunk decides: an error before it has a status of its own.
+    return NdjsonResponse(await _unless_gone(request, _first(parts)), parts)
+
+
+async def _first(parts: AsyncGenerator[Json]) -> Json:
+    return await anext(parts)
+
+
+async def _joined(parts: AsyncGenerator[Json], dialect: answers.Dialect) -> Json:
+    return answers.join([part async for part in parts], dialect)
+
+
+async def _unload(request: Request, body: Json, dialect: answers.Dialect, model: Model) -> Response:
+    rooms = _rooms(request)
+    await rooms.engine.unload(model.weights)
+    return JsonResponse(answers.single(dialect, body["model"], rooms.clock, "unload"))
+
+
+async def _load(request: Request, body: Json, dialect: answers.Dialect, plan: LoadPlan) -> Response:
+    rooms = _rooms(request)
+    keep_alive = wire.parse_keep_alive(body.get("keep_alive"))
+    await _unless_gone(request, rooms.engine.load(plan, keep_alive))
+    return JsonResponse(answers.single(dialect, body["model"], rooms.clock, "load"))
+
+
+# --- routes ---------------------------------------------------------------------------
+
+
+async def alive(request: Request) -> Response:
+    return PlainTextResponse("Ollama is running")
+
+
+async def version(request: Request) -> Response:
+    settings = _rooms(request).settings
+    # The second key is ours: by it `connect` recognises the embedded server.
+    return JsonResponse({"version": settings.ollama_version, "jimoto": settings.jimoto_version})
+
+
+async def status(request: Request) -> Response:
+    return JsonResponse({"cloud": {"disabled": True, "source": "config"}})
+
+
+async def generate(request: Request) -> Response:
+    rooms, body = _rooms(request), await _body(request, wire.GENERATE_FIELDS)
+    _check_common(body)
+    if not body.get("model", "").strip():
+        raise ApiError(404, "model '' not found")
+    model = await _find(rooms, body)
+    if not body.get("prompt") and _is_unload(body):
+        return await _unload(request, body, answers.GENERATE, model)
+    answers.check_generate(body, model)
+    options = answers.make_options(body, model)
+    plan = answers.make_plan(model, options, rooms.settings)
+    if not body.get("prompt"):
+        return await _load(request, body, answers.GENERATE, plan)
+    job = answers.generate_job(body, model, options)
+    return await _answer(request, body, answers.GENERATE, plan, job)
+
+
+async def chat(request: Request) -> Response:
+    rooms, body = _rooms(request), await _body(request, wire.CHAT_FIELDS)
+    _check_common(body)
+    if not body.get("model", "").strip():
+        raise ApiError(400, "model is required")
+    body["messages"] = wire.read_messages(body.get("messages") or [])
+    model = await _find(rooms, body)
+    if not body["messages"] and _is_unload(body):
+        return await _unload(request, body, answers.CHAT, model)
+    answers.check_chat(body, model)
+    options = answers.make_options(body, model)
+    plan = answers.make_plan(model, options, rooms.settings)
+    if not body["messages"]:
+        return await _load(request, body, answers.CHAT, plan)
+    job = answers.chat_job(body, model, options)
+    return await _answer(request, body, answers.CHAT, plan, job)
+
+
+def _is_unload(body: Json) -> bool:
+    return wire.parse_keep_alive(body.get("keep_alive")) == 0
+
+
+def _check_common(body: Json) -> None:
+    """What Ollama's decoder refuses, before it looks at anything else."""
+    wire.parse_keep_alive(body.get("keep_alive"))
+    wire.parse_think(body.get("think"))
+    if not 0 <= body.get("top_logprobs", 0) <= 20:
+        raise ApiError(400, "top_logprobs must be between 0 and 20")
+
+
+async def tags(request: Request) -> Response:
+    return JsonResponse({"models": await asyncio.to_thread(_rooms(request).library.tags)})
+
+
+async def ps(request: Request) -> Response:
+    rooms = _rooms(request)
+    models = [await asyncio.to_thread(_running, rooms, loaded) for loaded in rooms.engine.loaded()]
+    return JsonResponse({"models": models})
+
+
+def _running(rooms: Rooms, loaded: Loaded) -> Json:
+    plan = loaded.plan
+    try:
+        known = details(rooms.library.find(plan.name, "").config)
+    except ApiError:  # deleted while it was loaded
+        known = details({})
+    seconds = min(loaded.expires_in_seconds, _YEARS_AHEAD_SECONDS)
+    return {
+        "name": plan.name,
+        "model": plan.name,
+        "size": plan.size_bytes,
+        "digest": plan.digest,
+        "details": known,
+        "expires_at": wire.format_local(rooms.clock.wall_ns() + round(seconds * 1e9)),
+        "size_vram": 0,
+        "context_length": loaded.context_length,
+    }
+
+
+async def show(request: Request) -> Response:
+    rooms, body = _rooms(request), await _body(request, wire.SHOW_FIELDS)
+    name = body.get("model") or body.get("name") or ""
+    if not name.strip():
+        raise ApiError(400, "model is required")
+
+    def answer() -> Json:
+        short = parse_model_name(name).short
+        model = rooms.library.find(name, f"model '{short}' not found")
+        return rooms.library.show(model, body.get("verbose", False))
+
+    return JsonResponse(await asyncio.to_thread(answer))
+
+
+async def create(request: Request) -> Response:
+    rooms, body = _rooms(request), await _body(request, wire.CREATE_FIELDS)
+    async with rooms.changing:
+        items = await asyncio.to_thread(lambda: list(rooms.library.create(body)))
+    if not body.get("stream", True):
+        return JsonResponse(items[-1])
+    return NdjsonResponse(items[0], _each(items[1:]))
+
+
+async def copy(request: Request) -> Response:
+    rooms, body = _rooms(request), await _body(request, wire.COPY_FIELDS)
+    source, destination = body.get("source", ""), body.get("destination", "")
+    async with rooms.changing:
+        await asyncio.to_thread(rooms.library.copy, source, destination)
+    return Response()
+
+
+async def delete(request: Request) -> Response:
+    rooms, body = _rooms(request), await _body(request, wire.DELETE_FIELDS)
+    name = body.get("model") or body.get("name") or ""
+    if not name.strip():
+        raise ApiError(400, "model is required")
+    async with rooms.changing:
+        entry = await asyncio.to_thread(rooms.library.entry_to_delete, name)
+        for weights in await asyncio.to_thread(rooms.library.weights_used_only_by, entry):
+            await rooms.engine.unload(weights)
+        await asyncio.to_thread(rooms.library.store.delete, entry)
+    return Response()
+
+
+async def find_blob(request: Request) -> Response:
+    digest = _digest(request)
+    found = await asyncio.to_thread(_rooms(request).library.store.has_blob, digest)
+    return Response(status_code=200 if found else 404)
+
+
+async def add_blob(request: Request) -> Response:
+    rooms, digest = _rooms(request), _digest(request)
+    store = rooms.library.store
+    if await asyncio.to_thread(store.has_blob, digest):
+        async for _ in request.stream():  # a client that is still sending would see a broken pipe
+            pass
+        return Response(status_code=200)
+    upload = await asyncio.to_thread(store.start_upload, rooms.settings.blob_limit_bytes)
+    try:
+        async for piece in request.stream():
+            upload.write(piece)
+        await asyncio.to_thread(store.finish_upload, upload, request.path_params["digest"])
+    except DigestMismatch as error:
+        raise ApiError(400, str(error)) from None
+    except TooLarge as error:
+        raise ApiError(413, str(error)) from None
+    finally:
+        upload.discard()
+    return Response(status_code=201)
+
+
+def _digest(request: Request) -> str:
+    try:
+        return parse_digest(request.path_params["digest"])
+    except InvalidDigest:
+        raise ApiError(400, "invalid digest format") from None
+
+
+async def _each(items: list[Json]) -> AsyncGenerator[Json]:
+    for item in items:
+        yield item
+
+
+ROUTES = [
+    Route("/", alive, methods=["GET", "HEAD"]),
+    Route("/api/version", version, methods=["GET", "HEAD"]),
+    Route("/api/status", status, methods=["GET"]),
+    Route("/api/tags", tags, methods=["GET", "HEAD"]),
+    Route("/api/ps", ps, methods=["GET"]),
+    Route("/api/show", show, methods=["POST"]),
+    Route("/api/generate", generate, methods=["POST"]),
+    Route("/api/chat", chat, methods=["POST"]),
+    Route("/api/create", create, methods=["POST"]),
+    Route("/api/copy", copy, methods=["POST"]),
+    Route("/api/delete", delete, methods=["DELETE"]),
+    Route("/api/blobs/{digest}", find_blob, methods=["HEAD"]),
+    Route("/api/blobs/{digest}", add_blob, methods=["POST"]),
+]
+
+
+# --- errors and the whole -------------------------------------------------------------
+
+
+async def _on_api_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return JsonResponse({"error": error.text}, status_code=error.status)
+
+
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    """Unknown path, wrong method: plain text, as Ollama's router answers."""
+    assert isinstance(error, HTTPException)
+    texts = {404: "404 page not found", 405: "405 method not allowed"}
+    return PlainTextResponse(texts.get(error.status_code, error.detail), error.status_code)
+
+
+async def _on_gone(request: Request, error: Exception) -> Response:
+    return Response(status_code=499)
+
+
+async def _on_bug(request: Request, error: Exception) -> Response:
+    return JsonResponse({"error": "internal server error"}, status_code=500)
+
+
+def create_app(settings: Settings, library: Library, engine: Engine, clock: Clock) -> Starlette:
+    """The server as an ASGI application; it opens no socket and starts no process by itself."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        await engine.start()
+        try:
+            yield
+        finally:
+            await engine.close()
+
+    app = Starlette(
+        routes=ROUTES,
+        lifespan=lifespan,
+        middleware=[Middleware(Guards, origins=settings.origins)],
+        exception_handlers={
+            ApiError: _on_api_error,
+            HTTPException: _on_http_error,
+            ClientGone: _on_gone,
+            Exception: _on_bug,
+        },
+    )
+    app.router.redirect_slashes = False
+    app.state.rooms = Rooms(settings, library, engine, clock)
+    return app
