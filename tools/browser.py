@@ -34,7 +34,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-IDLE = '.jp-Notebook-ExecutionIndicator[data-status="idle"]'
+IDLE = "text=/Python 3.* [|] Idle/"  # in the status bar: the kernel is there and has nothing to do
 
 
 class NoBrowserError(RuntimeError):
@@ -114,6 +114,15 @@ def run_all(page: Page) -> None:
     page.click(".lm-Menu-itemLabel:text-is('Run All Cells')")
 
 
+def wait_until_done(page: Page) -> None:
+    """No cell is waiting or running any more; such a cell shows a star."""
+    stars = (
+        "[...document.querySelectorAll('.jp-InputPrompt')].filter(p => p.innerText.includes('*'))"
+    )
+    page.wait_for_function(f"{stars}.length > 0", timeout=30_000)
+    page.wait_for_function(f"{stars}.length === 0", timeout=120_000)
+
+
 def main() -> None:
     """Take the README's pictures."""
     pictures = ROOT / "docs"
@@ -125,12 +134,9 @@ def main() -> None:
             open_page(address, height=900) as page,
         ):
             run_all(page)
-            page.wait_for_timeout(20_000)
-            page.wait_for_selector(IDLE, timeout=60_000)
-            page.evaluate("document.querySelector('.jp-WindowedPanel-outer').scrollTop = 0")
-            page.wait_for_timeout(1_000)
-            answer = page.locator(".jp-OutputArea-output").nth(1)
-            answer.scroll_into_view_if_needed()
+            wait_until_done(page)
+            heading = page.locator(".jp-Notebook h2").first
+            heading.evaluate("heading => heading.scrollIntoView()")
             page.wait_for_timeout(1_000)
             path = pictures / f"lesson_02_{edition}.png"
             page.screenshot(path=path)

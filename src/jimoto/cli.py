@@ -41,7 +41,7 @@ def serve() -> None:
     """Start the embedded server in this terminal (OLLAMA_HOST says where)."""
     _, host, port = parse_host(os.environ.get("OLLAMA_HOST", ""))
     models = find_home(os.environ).models(os.environ)
-    command = [sys.executable, "-m", "jimoto.daemon", "--host", host, "--port", str(port)]
+    command = [sys.executable, "-P", "-m", "jimoto.daemon", "--host", host, "--port", str(port)]
     try:
         code = subprocess.call([*command, "--models", str(models)])
     except KeyboardInterrupt:  # the server had it too, and has ended
@@ -271,15 +271,18 @@ def rm(models: Annotated[list[str], typer.Argument(metavar="MODEL…")]) -> None
         print(f"deleted '{model}'")
 
 
-def pull(model: Model) -> None:
-    """Download a model (needs real Ollama: the embedded server has no access to a registry)."""
-    if ensure_server(os.environ).embedded:
-        fail(
-            f"cannot pull '{model}': Jimoto's embedded server does not download models yet. "
-            "Install Ollama from https://ollama.com/download; every lesson then runs on it."
-        )
-    for item in client().pull(model, stream=True):
-        print(item.status, file=sys.stderr)
+def pull(
+    model: Model,
+    insecure: Annotated[
+        bool, typer.Option(help="Use http, and a registry on this machine")
+    ] = False,
+) -> None:
+    """Download a model from a registry."""
+    shown: str | None = ""
+    for item in client().pull(model, insecure=insecure, stream=True):
+        if item.status != shown:
+            shown = item.status
+            print(shown, file=sys.stderr)
 
 
 def lab(
@@ -328,6 +331,7 @@ def build(name: str) -> typer.Typer:
         add_completion=False,
         no_args_is_help=True,
         rich_markup_mode=None,
+        pretty_exceptions_enable=False,
     )
 
     @app.callback(invoke_without_command=True)

@@ -161,7 +161,9 @@ def start_server(home: Home, env: Mapping[str, str]) -> Server:
         if server:
             return server
         home.ready_file.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "jimoto.daemon", "--host", "127.0.0.1", "--port", "0"]
+        # -P: a learner's own `queue.py` in the current folder must not replace Python's
+        command = [sys.executable, "-P", "-m", "jimoto.daemon"]
+        command += ["--host", "127.0.0.1", "--port", "0"]
         command += ["--models", str(home.models(env)), "--ready-file", str(home.ready_file)]
         command += ["--idle-exit", str(IDLE_SECONDS)]
         with home.log.open("wb") as log:

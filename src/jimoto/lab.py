@@ -22,6 +22,8 @@ from jimoto.connection import (
 from jimoto.errors import FolderMissing, PackageMissing, PortTaken, language
 
 NEEDED = ("ollama", "llama_cpp", "starlette", "uvicorn", "jupyterlab", "ipywidgets", "matplotlib")
+# No news and no search for updates: a lesson needs no network, and asks for none.
+SETTINGS = Path(__file__).parent / "data" / "lab"
 FIRST_PORT, LAST_PORT = 8888, 8988
 FIRST_LESSON = "02_first_run"
 
@@ -107,6 +109,7 @@ def start(env: Mapping[str, str], *, browser: bool, port: int | None, lang: str)
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={notebooks}"]
     command += [f"--port={port}", "--ServerApp.port_retries=0", "--ip=127.0.0.1"]
     command += [f"--LabApp.default_url={page}", "--Application.log_level=WARN"]
+    command += [f"--LabApp.app_settings_dir={SETTINGS}"]
     command += ["--allow-root"] * (hasattr(os, "geteuid") and os.geteuid() == 0)
     command += ["--no-browser"] * (not browser)
 

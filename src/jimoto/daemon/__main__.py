@@ -164,7 +164,7 @@ def serve(
     if settings.prune:
         store.prune()
     engine = LlamaEngine(settings, clock)
-    app = create_app(settings, Library(store), engine, clock)
+    app = create_app(settings, Library(store), engine, clock, os.environ)
     activity = Activity(app, clock)
     config = uvicorn.Config(
         activity,

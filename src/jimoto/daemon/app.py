@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -28,6 +28,9 @@ from jimoto.daemon.settings import Clock, Settings
 from jimoto.daemon.store import DigestMismatch, InvalidDigest, TooLarge, parse_digest
 from jimoto.daemon.wire import ApiError, Json
 
+if TYPE_CHECKING:
+    from jimoto.daemon.registry import Puller
+
 T = TypeVar("T")
 
 _YEARS_AHEAD_SECONDS = 292 * 365.25 * 86_400  # how Ollama shows "forever"
@@ -43,6 +46,18 @@ class Rooms:
     clock: Clock
     # one change of the store at a time
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    environment: Mapping[str, str] = field(default_factory=dict)  # names mirrors and proxies
+    pullers: list[Puller] = field(default_factory=list)  # none yet, or the one of this server
+
+    def puller(self) -> Puller:
+        """Made for the first pull: it brings httpx, which is slow to import."""
+        if not self.pullers:
+            from jimoto.daemon.registry import Puller
+            from jimoto.daemon.registry_client import registry_settings_from_environment
+
+            settings = registry_settings_from_environment(self.environment)
+            self.pullers.append(Puller(self.library.store, settings, self.changing))
+        return self.pullers[0]
 
 
 class ClientGone(Exception):
@@ -293,6 +308,22 @@ async def create(request: Request) -> Response:
     return NdjsonResponse(items[0], _each(items[1:]))
 
 
+async def pull(request: Request) -> Response:
+    rooms, body = _rooms(request), await _body(request, wire.PULL_FIELDS)
+    name = body.get("model") or body.get("name") or ""
+    if not name.strip():
+        raise ApiError(400, "model is required")
+    items = rooms.puller().pull(name, body.get("insecure", False))
+    if not body.get("stream", True):
+        return JsonResponse(await _unless_gone(request, _last(items)))
+    return NdjsonResponse(await _unless_gone(request, _first(items)), items)
+
+
+async def _last(items: AsyncGenerator[Json]) -> Json:
+    async with contextlib.aclosing(items):
+        return [item async for item in items][-1]
+
+
 async def copy(request: Request) -> Response:
     rooms, body = _rooms(request), await _body(request, wire.COPY_FIELDS)
     source, destination = body.get("source", ""), body.get("destination", "")
@@ -363,6 +394,7 @@ ROUTES = [
     Route("/api/generate", generate, methods=["POST"]),
     Route("/api/chat", chat, methods=["POST"]),
     Route("/api/create", create, methods=["POST"]),
+    Route("/api/pull", pull, methods=["POST"]),
     Route("/api/copy", copy, methods=["POST"]),
     Route("/api/delete", delete, methods=["DELETE"]),
     Route("/api/blobs/{digest}", find_blob, methods=["HEAD"]),
@@ -393,8 +425,15 @@ async def _on_bug(request: Request, error: Exception) -> Response:
     return JsonResponse({"error": "internal server error"}, status_code=500)
 
 
-def create_app(settings: Settings, library: Library, engine: Engine, clock: Clock) -> Starlette:
+def create_app(
+    settings: Settings,
+    library: Library,
+    engine: Engine,
+    clock: Clock,
+    environment: Mapping[str, str] | None = None,
+) -> Starlette:
     """The server as an ASGI application; it opens no socket and starts no process by itself."""
+    rooms = Rooms(settings, library, engine, clock, environment=environment or {})
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -402,6 +441,8 @@ def create_app(settings: Settings, library: Library, engine: Engine, clock: Cloc
         try:
             yield
         finally:
+            for puller in rooms.pullers:
+                await puller.aclose()
             await engine.close()
 
     app = Starlette(
@@ -416,5 +457,5 @@ def create_app(settings: Settings, library: Library, engine: Engine, clock: Cloc
         },
     )
     app.router.redirect_slashes = False
-    app.state.rooms = Rooms(settings, library, engine, clock)
+    app.state.rooms = rooms
     return app

@@ -112,6 +112,7 @@ CREATE_FIELDS = {
 
 COPY_FIELDS = {"source": "string", "destination": "string"}
 DELETE_FIELDS = {"model": "string", "name": "string"}
+PULL_FIELDS = DELETE_FIELDS | {"insecure": "bool", "stream": "bool"}
 
 
 def read_body(raw: bytes, fields: dict[str, str]) -> Json:
