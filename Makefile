@@ -12,7 +12,7 @@ help:
 	@echo "make lab        install what is missing, start JupyterLab (LAB_ARGS=\"--no-browser --port 8899\")"
 	@echo "make test       install what tests need, then run pytest and nbval"
 	@echo "make notebooks  build notebooks/en and notebooks/ja from notebooks/src, with outputs"
-	@echo "make mame       train the tiny model from scratch"
+	@echo "make mame       train the tiny model from scratch, into build/mame; goes on where it was stopped"
 	@echo "make mame-eval  print what the shipped model can do, measured"
 	@echo "make clean      remove the environment and everything built"
 
@@ -26,10 +26,10 @@ notebooks:
 	$(PYTHON) src/jimoto/install.py run -m tools.notebooks build
 
 mame:
-	$(PYTHON) src/jimoto/install.py run -m mame.train
+	$(PYTHON) src/jimoto/install.py run -m mame.train --steps 1300 --resume
 
 mame-eval:
-	$(PYTHON) src/jimoto/install.py run -m mame.evaluate
+	$(PYTHON) src/jimoto/install.py run -m mame.evaluate src/jimoto/data/mame.gguf -n 100
 
 clean:
 	rm -rf .venv build dist .pytest_cache .hypothesis

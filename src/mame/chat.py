@@ -1,0 +1,101 @@
+"""The chat template: messages become the one text that mame reads; which part of it is learned.
+
+ChatML turns. With thinking on the prompt ends in an open `<think>`, with thinking off in a closed,
+empty one; thoughts of earlier turns are dropped. It knows no weights and no training loop.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from mame.corpus.sample import Message, Sample
+
+END_OF_TEXT, TURN_START, TURN_END, THINK_OPEN, THINK_CLOSE = SPECIAL_TOKENS = (
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<think>",
+    "</think>",
+)
+
+# Plain Jinja that jinja2 and llama.cpp read alike. Absent `enable_thinking` means on, as in Ollama.
+TEMPLATE = (
+    "{%- for message in messages %}"
+    "{%- set content = message.content if message.content is string else '' %}"
+    "{%- if message.role == 'assistant' and '</think>' in content %}"
+    "{%- set content = content.split('</think>')[-1].lstrip('\\n') %}"
+    "{%- endif %}"
+    "{{- '<|im_start|>' + message.role + '\\n' + content + '<|im_end|>\\n' }}"
+    "{%- endfor %}"
+    "{%- if add_generation_prompt %}"
+    "{{- '<|im_start|>assistant\\n' }}"
+    "{%- if enable_thinking is defined and enable_thinking is false %}"
+    "{{- '<think>\\n\\n</think>\\n\\n' }}"
+    "{%- else %}"
+    "{{- '<think>\\n' }}"
+    "{%- endif %}"
+    "{%- endif %}"
+)
+
+ANSWER_WEIGHT, HISTORY_WEIGHT, PROMPT_WEIGHT = (
+    1.0,
+    0.7,
+    0.02,
+)  # a prompt is half noise: worth a hint, no more
+
+
+def render_turn(role: str, content: str) -> str:
+    return f"{TURN_START}{role}\n{content}{TURN_END}\n"
+
+
+def render_prompt(messages: Iterable[Message], thinking: bool) -> str:
+    """The same text as TEMPLATE gives, without Jinja."""
+    turns = "".join(
+        render_turn(
+            m.role,
+            m.content.split(THINK_CLOSE)[-1].lstrip("\n") if m.role == "assistant" else m.content,
+        )
+        for m in messages
+    )
+    return (
+        turns
+        + f"{TURN_START}assistant\n"
+        + (f"{THINK_OPEN}\n" if thinking else f"{THINK_OPEN}\n\n{THINK_CLOSE}\n\n")
+    )
+
+
+def render_answer(sample: Sample, thinking: bool) -> str:
+    """What the model has to write after the prompt."""
+    return (f"{sample.thought}\n{THINK_CLOSE}\n\n" if thinking else "") + sample.answer + TURN_END
+
+
+def split_answer(text: str, thinking: bool) -> tuple[str, str]:
+    """What the model wrote → (thought, answer); an endless thought leaves the answer empty."""
+    text = text.split(TURN_END)[0].split(END_OF_TEXT)[0]
+    if not thinking:
+        return "", text.strip()
+    thought, closed, answer = text.partition(THINK_CLOSE)
+    return thought.strip(), answer.strip() if closed else ""
+
+
+def encode_sample(tokenizer: Any, sample: Sample, thinking: bool) -> tuple[list[int], list[float]]:
+    """Token ids and, for each, how much predicting it counts.
+
+    The text is cut only beside special tokens, where the tokenizer cuts anyway, so the ids are
+    those of the whole.
+    """
+    pieces: list[tuple[str, float]] = []
+    for message in sample.messages:
+        weight = HISTORY_WEIGHT if message.role == "assistant" else PROMPT_WEIGHT
+        pieces += [
+            (f"{TURN_START}{message.role}\n", 0.0),
+            (message.content + TURN_END, weight),
+            ("\n", 0.0),
+        ]
+    pieces += [(render_prompt((), thinking), 0.0), (render_answer(sample, thinking), ANSWER_WEIGHT)]
+    ids: list[int] = []
+    weights: list[float] = []
+    for text, weight in pieces:
+        new = tokenizer.encode(text, add_special_tokens=False).ids
+        ids += new
+        weights += [weight] * len(new)
+    return ids, weights

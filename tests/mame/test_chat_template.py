@@ -1,0 +1,69 @@
+"""The chat template: Jinja and Python give one text, in both thinking modes."""
+
+import random
+
+import pytest
+
+from mame import chat, corpus
+from mame.corpus.sample import Message
+
+SYSTEM, HELLO, REPLY = (
+    Message("system", "Be brief."),
+    Message("user", "Hello"),
+    Message("assistant", "<think>\nhm\n</think>\n\nHi!"),
+)
+
+
+def jinja(messages, **options):
+    jinja2 = pytest.importorskip("jinja2")
+    template = jinja2.sandbox.ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True
+    ).from_string(chat.TEMPLATE)
+    return template.render(messages=[vars(m) for m in messages], **options)
+
+
+@pytest.mark.parametrize("messages", [(HELLO,), (SYSTEM, HELLO), (HELLO, REPLY, HELLO)])
+@pytest.mark.parametrize("thinking", [True, False])
+def test_jinja_and_python_render_the_same_text(messages, thinking):
+    pytest.importorskip("jinja2.sandbox")
+    assert jinja(
+        messages, add_generation_prompt=True, enable_thinking=thinking
+    ) == chat.render_prompt(messages, thinking)
+
+
+def test_thinking_is_on_when_nobody_says():
+    pytest.importorskip("jinja2.sandbox")
+    assert jinja((HELLO,), add_generation_prompt=True).endswith("<|im_start|>assistant\n<think>\n")
+
+
+def test_thinking_off_closes_an_empty_thought():
+    assert chat.render_prompt((HELLO,), thinking=False).endswith(
+        "<|im_start|>assistant\n<think>\n\n</think>\n\n"
+    )
+
+
+def test_earlier_thoughts_are_dropped():
+    assert "hm" not in chat.render_prompt((HELLO, REPLY, HELLO), thinking=True)
+
+
+@pytest.mark.parametrize("thinking", [True, False])
+def test_what_is_written_can_be_split_again(thinking):
+    sample = corpus.Sample("sums", "en", "1+1", "2", thought="1+1=2; 2")
+    thought = sample.thought if thinking else ""
+    assert chat.split_answer(chat.render_answer(sample, thinking), thinking) == (thought, "2")
+
+
+def test_a_cut_thought_is_no_answer():
+    assert chat.split_answer("1+1=", thinking=True) == ("1+1=", "")
+
+
+def test_pieces_are_encoded_as_the_whole_text_would_be():
+    pytest.importorskip("tokenizers", reason="needs the extra 'train'")
+    from mame import tokenizer
+
+    small, r = tokenizer.build(samples=500), random.Random(1)
+    for sample in (corpus.draw(r) for _ in range(300)):
+        ids, weights = chat.encode_sample(small, sample, thinking=True)
+        whole = chat.render_prompt(sample.messages, True) + chat.render_answer(sample, True)
+        assert ids == small.encode(whole).ids
+        assert len(weights) == len(ids)

@@ -1,0 +1,108 @@
+"""Training: it learns, it repeats itself, and it goes on where it stopped."""
+
+import pytest
+
+pytest.importorskip("torch", reason="needs the extra 'train'")
+pytest.importorskip("transformers", reason="needs the extra 'train'")
+
+from mame import model, tokenizer, train
+from mame.corpus.sample import Message, Sample
+
+TINY = model.Shape(n_embd=64, n_layer=2, n_ff=128, n_head=2, n_kv_head=1, context_length=1024)
+RECIPE = train.Recipe(tokens_per_batch=1024, warmup_steps=5, muon_rate=0.05, adam_rate=1e-2)
+SMOKE_LOSS = 5.5  # nats per answer token after 60 steps; an untrained network has log(2048) = 7.6
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Two threads that wait for each other are slower than one on a busy machine."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def small_tokenizer():
+    return tokenizer.build(samples=1500)
+
+
+@pytest.fixture
+def folder(tmp_path, small_tokenizer):
+    tokenizer.save(small_tokenizer, tmp_path)
+    return tmp_path
+
+
+def run(folder, steps, resume=False):
+    return train.train(folder, RECIPE, steps=steps, shape=TINY, resume=resume)
+
+
+def test_smoke_training_beats_the_stated_loss(folder):
+    assert run(folder, steps=60).loss < SMOKE_LOSS
+
+
+def test_two_runs_with_one_seed_end_alike(folder):
+    assert run(folder, steps=4).loss == run(folder, steps=4).loss
+
+
+def test_a_stopped_run_goes_on_where_it_was(folder):
+    whole = run(folder, steps=6)
+    halted = train.train(folder, RECIPE, steps=6, shape=TINY, is_stopping=lambda step: step == 3)
+    assert halted.step == 3
+    resumed = run(folder, steps=6, resume=True)
+    assert (resumed.step, resumed.tokens, resumed.loss) == (
+        6,
+        whole.tokens,
+        pytest.approx(whole.loss, abs=1e-4),
+    )
+
+
+def test_steps_or_minutes_but_not_both(folder):
+    with pytest.raises(ValueError, match="either steps or minutes"):
+        train.train(folder, RECIPE, shape=TINY)
+
+
+def test_a_shortened_row_keeps_the_beginning_of_the_answer():
+    row = (list(range(40)), [0.02] * 10 + [1.0] * 30)
+    ids, weights = train.shorten(row, whole=False)
+    assert ids == list(range(10 + train.BEGINNING))
+    assert train.shorten(row, whole=True) == row
+    assert weights[-1] == 1.0
+
+
+def test_a_batch_stays_within_its_tokens(small_tokenizer):
+    stream = train.batches(small_tokenizer, RECIPE)
+    for _ in range(20):
+        batch = next(stream)
+        assert (
+            len(batch) == 1
+            or len(batch) * max(len(ids) for ids, _ in batch) <= RECIPE.tokens_per_batch
+        )
+
+
+def test_rate_rises_stays_and_falls():
+    scales = [
+        train.rate_scale(RECIPE, step, done)
+        for step, done in ((0, 0.0), (50, 0.3), (90, 0.75), (99, 1.0))
+    ]
+    assert scales == pytest.approx([0.2, 1.0, 0.5, RECIPE.last_rate])
+
+
+def test_mame_has_about_five_million_parameters():
+    assert (
+        4.5e6
+        < model.n_params(model.build(model.Shape(), tokenizer.VOCABULARY_SIZE, seed=1))
+        < 5.5e6
+    )
+
+
+def test_only_answers_and_a_hint_of_the_prompt_count(small_tokenizer):
+    from mame import chat
+
+    sample = Sample(
+        "faq", "en", "Hello", "Hi!", before=(Message("user", "a"), Message("assistant", "b"))
+    )
+    _, weights = chat.encode_sample(small_tokenizer, sample, thinking=False)
+    assert {0.0, chat.PROMPT_WEIGHT, chat.HISTORY_WEIGHT, chat.ANSWER_WEIGHT} == set(weights)
