@@ -67,6 +67,7 @@ def start_lab(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     """`jimoto lab` below this folder, in English unless --lang says otherwise."""
     command = [sys.executable, "-m", "jimoto.cli", "lab", "--no-browser", *arguments]
     env = {**os.environ, "PYTHONUNBUFFERED": "1", "JIMOTO_LANG": "en"}
+    env["JUPYTER_CONFIG_DIR"] = str(folder / "jupyter")  # no tabs and settings of the author's
     pipe = subprocess.PIPE
     return subprocess.Popen(command, cwd=folder, env=env, stdout=pipe, stderr=pipe, text=True)
 

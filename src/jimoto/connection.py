@@ -38,14 +38,14 @@ LINES = {
         "embedded": "Connected to Jimoto's embedded server at {url}",
         "ollama": "Connected to Ollama {version} at {url}",
         "model": "model {model}",
-        "stand_in": "`ollama` in this notebook is Jimoto's stand-in",
+        "stand_in": "`ollama` here is Jimoto's stand-in",
         "silent": "nothing answers at OLLAMA_HOST={host}",
     },
     "ja": {
         "embedded": "Jimotoの内蔵サーバーに接続しました: {url}",
         "ollama": "Ollama {version} に接続しました: {url}",
         "model": "モデル {model}",
-        "stand_in": "このノートブックの `ollama` はJimotoの代替コマンドです",
+        "stand_in": "ここでの `ollama` はJimotoの代替コマンドです",
         "silent": "OLLAMA_HOST={host} は応答しません",
     },
 }

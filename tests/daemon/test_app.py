@@ -43,7 +43,7 @@ def test_the_cloud_is_off(api):
 
 
 @pytest.mark.parametrize(
-    "path", ["/nowhere", "/api/pull", "/v1/models", "/api/embed", "/api/tags/"]
+    "path", ["/nowhere", "/api/push", "/v1/models", "/api/embed", "/api/tags/"]
 )
 def test_an_unknown_path_is_a_404_in_plain_text(api, path):
     answer = api.call("GET", path)

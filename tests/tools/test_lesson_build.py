@@ -84,6 +84,8 @@ def nbval(repo: Path) -> tuple[list[str], str]:
     """Run the repository's own pytest configuration over another folder."""
     for name in ("conftest.py", "pyproject.toml"):
         shutil.copy(ROOT / name, repo)
+    (repo / "tools").mkdir()
+    shutil.copy(ROOT / "tools" / "nbval.cfg", repo / "tools")
     # jsonschema imports it if it is there, and its grammar takes 4 s of CPU to build.
     (repo / "rfc3987_syntax.py").write_text("raise ImportError", encoding="utf-8")
     command = [
