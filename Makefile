@@ -6,7 +6,7 @@ else
 VENV := .venv/bin/python
 endif
 
-.PHONY: help lab test notebooks mame mame-eval clean
+.PHONY: help lab test notebooks mame mame-eval bench clean
 
 help:
 	@echo "make lab        install what is missing, start JupyterLab (LAB_ARGS=\"--no-browser --port 8899\")"
@@ -14,6 +14,7 @@ help:
 	@echo "make notebooks  build notebooks/en and notebooks/ja from notebooks/src, with outputs"
 	@echo "make mame       train the tiny model from scratch, into build/mame; goes on where it was stopped"
 	@echo "make mame-eval  print what the shipped model can do, measured"
+	@echo "make bench      print how well memory and speed are predicted on this machine"
 	@echo "make clean      remove the environment and everything built"
 
 lab:
@@ -30,6 +31,9 @@ mame:
 
 mame-eval:
 	$(PYTHON) src/jimoto/install.py run -m mame.evaluate src/jimoto/data/mame.gguf -n 100
+
+bench:
+	$(PYTHON) src/jimoto/install.py run benchmarks/hardware.py
 
 clean:
 	rm -rf .venv build dist .pytest_cache .hypothesis

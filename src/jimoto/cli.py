@@ -344,7 +344,11 @@ def build(name: str) -> typer.Typer:
         app.command(verb)(function)
     app.command("ls", hidden=True)(list_models)
     if name == "jimoto":
+        from jimoto.hardware.command import fit_command, trial_command  # tables: not for `ollama`
+
         app.command("lab")(lab)
+        app.command("fit")(fit_command)
+        app.command("trial")(trial_command)
     return app
 
 

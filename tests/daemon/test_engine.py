@@ -97,11 +97,17 @@ class World:
         self.ends_slowly = False
         self.clock = clock
         settings = Settings(Path("models"), cancel_timeout_seconds=0.05, **changes)
-        self.engine = LlamaEngine(settings, clock.clock, self._start)
+        self.refused: dict[str, int] = {}  # path → with how many others in memory it fits not
+        self.engine = LlamaEngine(settings, clock.clock, self._start, self._refusal)
 
     async def _start(self) -> Any:
         self.children.append(FakeChild(self))
         return self.children[-1]
+
+    def _refusal(self, plan: LoadPlan) -> str | None:
+        others = len(self.engine.loaded())
+        too_many = self.refused.get(plan.path.name, 99)
+        return f"'{plan.name}' does not fit" if others >= too_many else None
 
     async def gate(self, name: str) -> None:
         if name in self.gates:
@@ -434,3 +440,41 @@ def test_closing_twice_under_a_request_comes_to_an_end(clock):
         return error.status, world.children[0].ended
 
     assert play(scenario, clock) == (500, True)
+
+
+def test_a_model_that_does_not_fit_is_refused_before_a_process_starts(clock):
+    async def scenario(world):
+        world.refused["big"] = 0
+        with pytest.raises(ApiError) as refused:
+            await world.ask(path="big")
+        return refused.value.status, refused.value.text, world.children
+
+    assert play(scenario, clock) == (500, "'big:latest' does not fit", [])
+
+
+def test_an_idle_model_makes_room_for_one_that_would_not_fit_beside_it(clock):
+    async def scenario(world):
+        world.refused["big"] = 1
+        await world.ask(path="a")
+        await world.ask(path="big")
+        return [loaded.plan.path.name for loaded in world.engine.loaded()]
+
+    assert play(scenario, clock) == ["big"]
+
+
+def test_the_refusal_names_the_numbers_and_what_would_fit(tiny_gguf, monkeypatch):
+    from jimoto.daemon.engine import find_refusal
+    from jimoto.hardware import machine
+
+    plan = make_plan(str(tiny_gguf), context_length=512)
+    assert find_refusal(plan) is None
+    monkeypatch.setattr(machine, "read_memory", lambda limits: (1000, 1000))
+    said = find_refusal(plan)
+    assert said is not None and "needs about" in said and "is free" in said and "\n" not in said
+
+
+def test_a_file_that_the_prediction_cannot_read_is_left_to_llama_cpp(tmp_path):
+    from jimoto.daemon.engine import find_refusal
+
+    (tmp_path / "odd").write_bytes(b"GGUF")
+    assert find_refusal(make_plan(str(tmp_path / "odd"))) is None

@@ -45,6 +45,28 @@ class Runner:
         return self.idle_since + self.keep_alive_seconds
 
 
+def find_refusal(plan: LoadPlan) -> str | None:
+    """Why this model must not be loaded now, with the numbers and what would fit; else None."""
+    # imported late: it reads tables, and the server should answer before that
+    import platform
+
+    from jimoto.errors import MemoryShort, ModelError
+    from jimoto.hardware.fit import refusal
+    from jimoto.hardware.machine import own_limits, read_memory
+    from jimoto.hardware.memory import processor_family
+
+    _, free_bytes = read_memory(own_limits())
+    kind = processor_family(platform.machine())
+    context, batch = plan.context_length, plan.batch
+    try:
+        short: MemoryShort | None = refusal(
+            plan.path, context, free_bytes, name=plan.name, batch=batch, processor=kind
+        )
+    except ModelError:  # a shape that the prediction does not know: llama.cpp will say
+        return None
+    return short.text("en").replace("\n", " ") if short else None
+
+
 BUSY = "server busy, please try again.  maximum pending requests exceeded"
 DIED = "the model's process ended unexpectedly; the next request starts a new one"
 
@@ -57,10 +79,12 @@ class LlamaEngine:
         settings: Settings,
         clock: Clock,
         start_child: Callable[[], Awaitable[Child]] = Child.start,
+        refuse: Callable[[LoadPlan], str | None] = find_refusal,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._start_child = start_child
+        self._refuse = refuse
         self._runners: dict[Path, Runner] = {}
         self._retired: set[Runner] = set()  # no longer offered, not yet ended
         self._loading = asyncio.Lock()  # one load at a time; fair, so nobody is overtaken
@@ -223,13 +247,18 @@ class LlamaEngine:
         for runner in [r for r in self._retired if r.plan.path == plan.path]:
             await runner.gone.wait()
         while len(self._runners) >= self._settings.max_loaded_models:
-            # An idle one before a busy one; among those, the one that would go first.
-            victim = min(
-                self._runners.values(),
-                key=lambda r: (r.users > 0, r.keep_alive_seconds, str(r.plan.path)),
-            )
-            self._retire(victim)
-            await victim.gone.wait()
+            await self._evict(list(self._runners.values()))
+        while reason := await asyncio.to_thread(self._refuse, plan):
+            idle = [runner for runner in self._runners.values() if runner.users == 0]
+            if not idle:
+                raise ApiError(500, reason)
+            await self._evict(idle)
+
+    async def _evict(self, runners: list[Runner]) -> None:
+        """Let one of these go: an idle one before a busy one, then the one that would go first."""
+        victim = min(runners, key=lambda r: (r.users > 0, r.keep_alive_seconds, str(r.plan.path)))
+        self._retire(victim)
+        await victim.gone.wait()
 
     async def _load(self, plan: LoadPlan) -> Runner:
         child = await self._start_child()
