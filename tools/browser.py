@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 ROOT = Path(__file__).parents[1]
-FIRST_LESSON = "02_first_run"
 # As root, without a GPU, and without asking Google's hosts anything.
 FLAGS = [
     "--no-sandbox",

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from jimoto.connection import (
+    MODEL,
     ensure_command,
     ensure_mame,
     ensure_server,
@@ -99,7 +100,7 @@ def start(env: Mapping[str, str], *, browser: bool, port: int | None, lang: str)
     keep_off_proxies(os.environ)
     server = ensure_server(env)
     ensure_mame(server.url)
-    print(LINES[lang]["ready"].format(model="mame", url=server.url), flush=True)
+    print(LINES[lang]["ready"].format(model=MODEL, url=server.url), flush=True)
 
     # 2) terminals inside JupyterLab find the stand-in, too; the system's PATH stays as it is
     stand_in = ensure_command(find_home(env), env)

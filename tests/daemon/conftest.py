@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -189,9 +190,9 @@ def create_model(library: Library, name: str, gguf: Path, **more: Any) -> str:
     return name
 
 
-@pytest.fixture
-def url(app: Starlette) -> Iterator[str]:
-    """The address of the app on a real socket, for clients that cannot be given an app."""
+@contextlib.contextmanager
+def listening(app: Starlette) -> Iterator[str]:
+    """host:port of the app on a real socket, for clients that cannot be given an app."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         config = uvicorn.Config(app, log_config=None, access_log=False, ws="none")
@@ -199,9 +200,15 @@ def url(app: Starlette) -> Iterator[str]:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         wait_until(lambda: server.started)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
         server.should_exit = True
         thread.join()
+
+
+@pytest.fixture
+def url(app: Starlette) -> Iterator[str]:
+    with listening(app) as address:
+        yield f"http://{address}"
 
 
 @dataclass

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import ollama
 import pytest
-import uvicorn
 
-from conftest import Api, FakeEngine, create_model, wait_until
+from conftest import Api, FakeEngine, create_model, listening
 from jimoto.daemon.app import create_app
 from jimoto.daemon.library import Library
 from jimoto.daemon.mirror import mirror_app
@@ -26,16 +23,8 @@ def mirror(tmp_path: Path, tiny_gguf: Path) -> Iterator[str]:
     store = Store(tmp_path / "mirrored")
     store.create_folders()
     create_model(Library(store), "tiny", tiny_gguf)
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(mirror_app(store), log_config=None, ws="none")
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        wait_until(lambda: server.started)
-        yield f"127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        thread.join()
+    with listening(mirror_app(store)) as address:
+        yield address
 
 
 @pytest.fixture

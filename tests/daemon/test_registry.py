@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from jimoto.daemon import registry_parts
 from jimoto.daemon.names import parse_name
-from jimoto.daemon.registry import Puller, read_manifest, write_manifest_bytes
+from jimoto.daemon.registry import Puller, read_manifest
 from jimoto.daemon.registry_client import RegistrySettings, registry_settings_from_environment
 from jimoto.daemon.registry_guard import PullFailed, is_public
 from jimoto.daemon.registry_parts import Part, PartFiles, plan_parts
@@ -875,9 +875,9 @@ def test_settings_come_from_variables():
 
 def test_a_manifest_is_written_whole_or_not_at_all(store, monkeypatch):
     name = parse_name("m")
-    write_manifest_bytes(store, name, b"old")
+    store.write_manifest_bytes(name, b"old")
     monkeypatch.setattr("os.fsync", lambda number: (_ for _ in ()).throw(OSError("pulled plug")))
     with pytest.raises(OSError):
-        write_manifest_bytes(store, name, b"new")
+        store.write_manifest_bytes(name, b"new")
     folder = store.manifest_path(name).parent
     assert [(path.name, path.read_bytes()) for path in folder.iterdir()] == [("latest", b"old")]

@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import re
-import secrets
 import ssl
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import AbstractAsyncContextManager
@@ -73,21 +71,6 @@ def layers_in_order(manifest: Manifest) -> list[Layer]:
             raise PullFailed("pull model manifest: one digest, two sizes")
         found.setdefault(layer.digest, layer)
     return list(found.values())
-
-
-def write_manifest_bytes(store: Store, name: ModelName, raw: bytes) -> None:
-    """As `Store.write_manifest`, but byte for byte: the digest that `tags` shows is of these."""
-    path = store.manifest_path(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".jimoto-{secrets.token_hex(8)}"
-    try:
-        with temporary.open("xb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 class Puller:
@@ -228,7 +211,7 @@ class Puller:
         if not all(map(self._store.has_blob, manifest.digests)):
             raise PullFailed("a layer was deleted while the model was pulled; pull it again")
         before = self._store.find(name)
-        write_manifest_bytes(self._store, name, raw)
+        self._store.write_manifest_bytes(name, raw)
         return before.manifest.digests - manifest.digests if before else ()
 
     def _connect(self, origin: Origin) -> RegistryClient:

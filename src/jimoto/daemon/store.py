@@ -255,12 +255,16 @@ class Store:
 
     def write_manifest(self, name: ModelName, manifest: Manifest) -> None:
         """All blobs are there already: the name appears last, and at once."""
+        self.write_manifest_bytes(name, manifest.format())
+
+    def write_manifest_bytes(self, name: ModelName, raw: bytes) -> None:
+        """A manifest byte for byte, as a registry sent it: the digest in `tags` is of these."""
         path = self.manifest_path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.parent / f"{_TEMPORARY}{secrets.token_hex(8)}"
         try:
             with temporary.open("xb") as file:
-                file.write(manifest.format())
+                file.write(raw)
                 _sync(file)
             os.replace(temporary, path)
         finally:
