@@ -12,7 +12,7 @@ from typing import Any
 
 from mame import chat, corpus
 
-VOCABULARY_SIZE = 2048
+VOCABULARY_SIZE = 4096
 # Japanese has no spaces, so BPE would learn whole phrases of the few thousand sentences by heart
 # and then cut a new sentence quite differently: a piece is at most four kana (12 bytes) long.
 MAX_PIECE_BYTES = 12
@@ -64,6 +64,7 @@ def corpus_texts(seed: int, samples: int) -> list[str]:
         for text in (
             *(m.role + "\n" for m in s.messages),
             *(m.content for m in s.messages),
+            *s.tools,
             s.thought,
             s.answer,
         )

@@ -10,7 +10,7 @@ import json
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,13 +25,15 @@ BLOCK = 768  # samples that are sorted by length together, so that little of a b
 WHOLE_ANSWERS = {"faq": 0.75, "smalltalk": 0.8, "fallback": 0.5}
 BEGINNING = 13  # tokens
 LONGEST = 1024  # tokens; longer conversations are rare and would fill a batch alone
+MOST_SHIFT = 2.0
+NOT_SHIFTED = {"fortune"}  # its answers are chance, and stay surprising
 
 
 @dataclass(frozen=True)
 class Recipe:
     seed: int = 1
     tokens_per_batch: int = 2048
-    muon_rate: float = 0.02
+    muon_rate: float = 0.015
     adam_rate: float = 3e-3
     warmup_steps: int = 50
     decay_from: float = 0.5  # share of the run after which the rate falls in a straight line
@@ -51,28 +53,76 @@ class Progress:
 MAME = network.Shape()
 
 
-def batches(tokenizer: Any, recipe: Recipe) -> Iterator[list[tuple[list[int], list[float]]]]:
-    """For ever; block after block, each from a generator of its own."""
-    block = 0
-    while True:
-        r = random.Random(f"train/{recipe.seed}/{block}")
-        drawn = [corpus.draw(r) for _ in range(BLOCK)]
-        rows = [
-            shorten(
-                chat.encode_sample(tokenizer, s, thinking=r.random() < 0.5),
-                r.random() < WHOLE_ANSWERS.get(s.skill, 1),
-            )
-            for s in drawn
-        ]
-        rows = sorted((row for row in rows if len(row[0]) <= LONGEST), key=lambda row: len(row[0]))
-        cut: list[list[tuple[list[int], list[float]]]] = [[]]
+@dataclass(frozen=True)
+class Row:
+    """One sample as token ids, and for each how much predicting it counts."""
+
+    ids: list[int]
+    weights: list[float]
+    skill: str
+
+
+class Stream:
+    """Batches for ever; block after block, each from a generator of its own.
+
+    From block to block the mix shifts towards the skills whose answers are still surprising, at
+    most by the factor `MOST_SHIFT` either way. `state` is all that is needed to go on elsewhere.
+    """
+
+    def __init__(self, tokenizer: Any, recipe: Recipe, state: dict[str, Any] | None = None) -> None:
+        self.tokenizer, self.recipe = tokenizer, recipe
+        self.block, taken = (state["block"], state["taken"]) if state else (0, 0)
+        self.loss: dict[str, float] = dict(state["loss"]) if state else {}  # nats per answer token
+        self.mix: dict[str, float] = dict(state["mix"]) if state else dict(corpus.MIX)
+        self.cut = self.draw_block()
+        self.taken = taken
+
+    def state(self) -> dict[str, Any]:
+        return {"block": self.block, "taken": self.taken, "loss": self.loss, "mix": self.mix}
+
+    def note(self, losses: dict[str, float]) -> None:
+        for skill, loss in losses.items():
+            self.loss[skill] = 0.95 * self.loss.get(skill, loss) + 0.05 * loss
+
+    def next(self) -> list[Row]:
+        if self.taken == len(self.cut):
+            self.block, self.taken, self.mix = self.block + 1, 0, shifted_mix(self.loss)
+            self.cut = self.draw_block()
+        self.taken += 1
+        return self.cut[self.taken - 1]
+
+    def draw_block(self) -> list[list[Row]]:
+        r = random.Random(f"train/{self.recipe.seed}/{self.block}")
+        rows = [self.encode(r, corpus.draw(r, self.mix)) for _ in range(BLOCK)]
+        rows = sorted(
+            (row for row in rows if len(row.ids) <= LONGEST), key=lambda row: len(row.ids)
+        )
+        cut: list[list[Row]] = [[]]
         for row in rows:
-            if cut[-1] and len(row[0]) * (len(cut[-1]) + 1) > recipe.tokens_per_batch:
+            if cut[-1] and len(row.ids) * (len(cut[-1]) + 1) > self.recipe.tokens_per_batch:
                 cut.append([])
             cut[-1].append(row)
         r.shuffle(cut)
-        yield from cut
-        block += 1
+        return cut
+
+    def encode(self, r: random.Random, sample: corpus.Sample) -> Row:
+        """Sums are learned with their thoughts more often than without."""
+        thinking = r.random() < (0.75 if sample.thought else 0.5)
+        ids, weights = chat.encode_sample(self.tokenizer, sample, thinking=thinking)
+        whole = r.random() < WHOLE_ANSWERS.get(sample.skill, 1)
+        ids, weights = shorten((ids, weights), whole)
+        return Row(ids, weights, sample.skill + (" thought" if thinking and sample.thought else ""))
+
+
+def shifted_mix(loss: dict[str, float]) -> dict[str, float]:
+    """The start mix, with more of what is worse than the mean and less of what is better."""
+    known = {k: max(loss.get(k, 0), loss.get(k + " thought", 0)) for k in corpus.MIX}
+    known = {k: v for k, v in known.items() if v and k not in NOT_SHIFTED}
+    middle = sum(known.values()) / max(1, len(known))
+    factors = {
+        k: min(MOST_SHIFT, max(1 / MOST_SHIFT, (v / middle) ** 0.5)) for k, v in known.items()
+    }
+    return {k: share * factors.get(k, 1) for k, share in corpus.MIX.items()}
 
 
 def shorten(row: tuple[list[int], list[float]], whole: bool) -> tuple[list[int], list[float]]:
@@ -82,32 +132,41 @@ def shorten(row: tuple[list[int], list[float]], whole: bool) -> tuple[list[int],
     return ids[:end], weights[:end]
 
 
-def to_tensors(batch: list[tuple[list[int], list[float]]], device: str) -> tuple[Any, Any]:
+def to_tensors(batch: list[Row], device: str) -> tuple[Any, Any]:
     """(B, T) ids and (B, T) weights, padded on the right, where causal attention never looks."""
     import torch
 
-    width = (max(len(ids) for ids, _ in batch) + 7) // 8 * 8
+    width = (max(len(row.ids) for row in batch) + 7) // 8 * 8
     x = torch.zeros(len(batch), width, dtype=torch.long)
     w = torch.zeros(len(batch), width)
-    for i, (ids, weights) in enumerate(batch):
-        x[i, : len(ids)] = torch.tensor(ids)
-        w[i, : len(ids)] = torch.tensor(weights)
+    for i, row in enumerate(batch):
+        x[i, : len(row.ids)] = torch.tensor(row.ids)
+        w[i, : len(row.ids)] = torch.tensor(row.weights)
     return x.to(device), w.to(device)
 
 
-def losses(model: Any, x: Any, w: Any) -> tuple[Any, float]:
-    """The weighted loss to descend, and the plain one on answer tokens to print."""
+def losses(body: Any, head: Any, x: Any, w: Any) -> tuple[Any, Any]:
+    """The weighted loss to descend, and per row the plain mean over its answer tokens, (B,)."""
     import torch
 
     target, weight = x[:, 1:], w[:, 1:]
     wanted = weight > 0  # only these positions go through the output matrix
-    hidden = model.model(input_ids=x).last_hidden_state[:, :-1][wanted]
-    each = torch.nn.functional.cross_entropy(
-        model.lm_head(hidden), target[wanted], reduction="none"
-    )
+    hidden = body(input_ids=x, use_cache=False).last_hidden_state[:, :-1][wanted]
+    each = torch.nn.functional.cross_entropy(head(hidden), target[wanted], reduction="none")
     weight = weight[wanted]
-    answers = weight == chat.ANSWER_WEIGHT
-    return (each * weight).sum() / weight.sum(), float(each[answers].detach().mean())
+    answers = (weight == chat.ANSWER_WEIGHT).float()
+    row = wanted.nonzero()[:, 0]
+    total, count = torch.zeros(2, len(x), device=x.device).unbind()
+    total.index_add_(0, row, each.detach() * answers)
+    count.index_add_(0, row, answers)
+    return (each * weight).sum() / weight.sum(), total / count.clamp(min=1)
+
+
+def by_skill(batch: list[Row], row_losses: Any) -> dict[str, float]:
+    found: dict[str, list[float]] = {}
+    for row, loss in zip(batch, row_losses.tolist(), strict=True):
+        found.setdefault(row.skill, []).append(loss)
+    return {skill: sum(values) / len(values) for skill, values in found.items()}
 
 
 def orthogonalise(gradient: Any, steps: int = 4) -> Any:
@@ -183,7 +242,7 @@ def rate_scale(recipe: Recipe, step: int, done: float) -> float:
 
 
 def save(
-    folder: Path, model: Any, optimizer: Optimizer, progress: Progress, recipe: Recipe
+    folder: Path, model: Any, optimizer: Optimizer, progress: Progress, stream: Stream
 ) -> None:
     """Complete or not at all: the new file takes the old one's place only when it is written."""
     import torch
@@ -193,11 +252,12 @@ def save(
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
         "progress": asdict(progress),
+        "stream": stream.state(),
     }
     torch.save(state, folder / "state.pt.new")
     (folder / "state.pt.new").replace(folder / "state.pt")
     (folder / "progress.json").write_text(
-        json.dumps({**asdict(progress), **asdict(recipe)}, indent=1) + "\n",
+        json.dumps({**asdict(progress), **asdict(stream.recipe)}, indent=1) + "\n",
         encoding="utf-8",
         newline="\n",
     )
@@ -212,7 +272,8 @@ def train(
     shape: network.Shape = MAME,
     resume: bool = False,
     save_minutes: float = 5.0,
-    print_every: int = 100,
+    print_every: int = 50,
+    compiled: bool = False,
     is_stopping: Callable[[int], bool] = lambda step: False,
 ) -> Progress:
     """Train until the steps or minutes are used up; `folder` then loads as a transformers model.
@@ -231,49 +292,51 @@ def train(
         pieces.save(pieces.build(), folder)
     tokenizer = pieces.load(folder)
     model = network.build(shape, tokenizer.get_vocab_size(), recipe.seed).to(device)
-    optimizer, progress = Optimizer(model, recipe), Progress()
+    optimizer, progress, reached = Optimizer(model, recipe), Progress(), None
     if resume and (folder / "state.pt").exists():
         state = torch.load(folder / "state.pt", map_location=device, weights_only=True)
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
-        progress = Progress(**state["progress"])
+        progress, reached = Progress(**state["progress"]), state["stream"]
     print(
         f"{network.n_params(model):,} parameters, {tokenizer.get_vocab_size()} pieces, {device}, "
         f"from step {progress.step}",
         flush=True,
     )
 
-    # 2) the stream, wound forward to where the checkpoint was written
-    stream = batches(tokenizer, recipe)
-    for _ in range(progress.step):
-        next(stream)
+    body = torch.compile(model.model, dynamic=True) if compiled else model.model
 
-    # 3) the loop
+    # 2) the loop
+    stream = Stream(tokenizer, recipe, reached)
     before, started, saved = progress.seconds, time.monotonic(), time.monotonic()
     while True:
         progress.seconds = before + time.monotonic() - started
         done = progress.step / steps if steps else progress.seconds / 60 / (minutes or 1)
         if done >= 1 or is_stopping(progress.step):
             break
-        x, w = to_tensors(next(stream), device)
-        loss, answer_loss = losses(model, x, w)
+        batch = stream.next()
+        x, w = to_tensors(batch, device)
+        loss, row_losses = losses(body, model.lm_head, x, w)
         loss.backward()
+        stream.note(by_skill(batch, row_losses))
         optimizer.step(rate_scale(recipe, progress.step, done))
         progress.step += 1
         progress.tokens += int((w >= 0).sum())
+        answer_loss = float(row_losses.mean())
         progress.loss += max(0.02, 1 / progress.step) * (answer_loss - progress.loss)
         if progress.step % print_every == 0:
             speed = progress.tokens / progress.seconds
             print(
                 f"{progress.seconds:6.0f} s  step {progress.step:6d}"
                 f"  {progress.tokens / 1e6:6.2f} M tokens"
-                f"  {speed:5.0f} tokens/s  loss {progress.loss:.4f}",
+                f"  {speed:5.0f} tokens/s  loss {progress.loss:.4f}  "
+                + " ".join(f"{k} {v:.3f}" for k, v in sorted(stream.loss.items())),
                 flush=True,
             )
         if time.monotonic() - saved > save_minutes * 60:
-            save(folder, model, optimizer, progress, recipe)
+            save(folder, model, optimizer, progress, stream)
             saved = time.monotonic()
-    save(folder, model, optimizer, progress, recipe)
+    save(folder, model, optimizer, progress, stream)
     return progress
 
 
@@ -291,8 +354,17 @@ def main() -> None:
     parser.add_argument("--tokens-per-batch", type=int, default=Recipe.tokens_per_batch)
     parser.add_argument("--muon-rate", type=float, default=Recipe.muon_rate)
     parser.add_argument("--adam-rate", type=float, default=Recipe.adam_rate)
+    parser.add_argument(
+        "--decay-from",
+        type=float,
+        default=Recipe.decay_from,
+        help="share of the run after which the rate falls; 1 holds it for a later leg",
+    )
     parser.add_argument("--save-minutes", type=float, default=5.0)
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument(
+        "--compile", action="store_true", help="two minutes at the start, then up to a fifth faster"
+    )
     arguments = parser.parse_args()
     import torch
 
@@ -301,7 +373,11 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda received, frame: asked_to_stop.append(received))
     recipe = Recipe(
-        arguments.seed, arguments.tokens_per_batch, arguments.muon_rate, arguments.adam_rate
+        arguments.seed,
+        arguments.tokens_per_batch,
+        arguments.muon_rate,
+        arguments.adam_rate,
+        decay_from=arguments.decay_from,
     )
     progress = train(
         arguments.out,
@@ -310,6 +386,7 @@ def main() -> None:
         minutes=arguments.minutes,
         resume=arguments.resume,
         save_minutes=arguments.save_minutes,
+        compiled=arguments.compile,
         is_stopping=lambda step: bool(asked_to_stop),
     )
     print(

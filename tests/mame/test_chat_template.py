@@ -57,13 +57,15 @@ def test_a_cut_thought_is_no_answer():
     assert chat.split_answer("1+1=", thinking=True) == ("1+1=", "")
 
 
-def test_pieces_are_encoded_as_the_whole_text_would_be():
+def test_a_prompt_is_encoded_as_the_server_encodes_it():
+    """Cut only beside special tokens, and where the model takes over."""
     pytest.importorskip("tokenizers", reason="needs the extra 'train'")
     from mame import tokenizer
 
     small, r = tokenizer.build(samples=500), random.Random(1)
     for sample in (corpus.draw(r) for _ in range(300)):
         ids, weights = chat.encode_sample(small, sample, thinking=True)
-        whole = chat.render_prompt(sample.messages, True) + chat.render_answer(sample, True)
-        assert ids == small.encode(whole).ids
+        prompt = chat.render_prompt(sample.messages, True, sample.tools)
+        answer = chat.render_answer(sample, True)
+        assert ids == small.encode(prompt).ids + small.encode(answer).ids
         assert len(weights) == len(ids)

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from mame import corpus
-from mame.corpus import fallback, faq, fortune, smalltalk, sums, wording
+from mame.corpus import fallback, faq, fortune, smalltalk, wording
 from mame.corpus.facts import FACTS
 
 LANGS = corpus.LANGS
@@ -81,11 +81,6 @@ def test_training_never_draws_a_held_out_question():
     assert not asked & held_out
 
 
-def test_held_out_sums_are_other_numbers():
-    trained = {s.key for s in drawn("sums", "en", 2000)}
-    assert not trained & {s.key for s in drawn("sums", "en", 200, new=True)}
-
-
 def test_the_same_seed_gives_the_same_corpus():
     one, two = random.Random("x"), random.Random("x")
     assert [corpus.draw(one) for _ in range(200)] == [corpus.draw(two) for _ in range(200)]
@@ -109,23 +104,6 @@ def test_fortunes_follow_the_stated_odds():
 def test_every_fortune_starts_with_a_letter_of_its_own():
     for lang in LANGS:
         assert len({label[0] for label in fortune.labels(lang)}) == len(fortune.PERCENT)
-
-
-@pytest.mark.parametrize(
-    "a, b, op",
-    [(27, 15, "+"), (99, 99, "+"), (42, 17, "-"), (50, 50, "-"), (7, 8, "*"), (0, 0, "+")],
-)
-def test_a_thought_is_sound_and_ends_in_the_answer(a, b, op):
-    thought = sums.think(a, b, op)
-    assert sums.is_sound(thought)
-    assert thought.endswith(f"; {sums.value(a, b, op)}")
-
-
-@pytest.mark.parametrize(
-    "thought", ["", "2+2=5; 5", "7+5=12; 2+1+1=4", "so it is 42", "7*8=54; 54"]
-)
-def test_a_false_step_is_noticed(thought):
-    assert not sums.is_sound(thought)
 
 
 def test_fallback_questions_are_not_known_facts():

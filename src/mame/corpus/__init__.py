@@ -8,12 +8,34 @@ random generator it is given; nothing here knows tokens, templates or torch.
 
 import random
 
-from mame.corpus import fallback, faq, fortune, smalltalk, sums
+from mame.corpus import (
+    documents,
+    endings,
+    fallback,
+    faq,
+    fields,
+    fortune,
+    obey,
+    recall,
+    roles,
+    smalltalk,
+    sums,
+    tools,
+)
 from mame.corpus.sample import LANGS, Message, Sample
 
-SKILLS = {module.SKILL: module for module in (faq, smalltalk, fallback, fortune, sums)}
-# Sums are not in the mix of this interim model (the prototype reached .34 to .43 in 40 to 75 minutes): half-learned sums are lies.
-MIX = {"faq": 0.60, "smalltalk": 0.12, "fallback": 0.25, "fortune": 0.03}
+SKILLS = {
+    module.SKILL: module
+    for module in (
+        faq, smalltalk, fallback, fortune, sums, roles, endings,
+        documents, fields, tools, recall, obey,
+    )
+}  # fmt: skip
+MIX = {  # shares of samples at the start; training then shifts them towards what is still wrong
+    "faq": 0.22, "smalltalk": 0.04, "fallback": 0.09, "fortune": 0.02, "sums": 0.18, "roles": 0.12,
+    "endings": 0.07, "documents": 0.12, "fields": 0.03, "tools": 0.05, "recall": 0.04, "obey": 0.02,
+}  # fmt: skip
+OWN_SETTING = {"roles", "endings", "documents", "fields", "tools", "recall", "obey"}
 SYSTEM = {  # harmless ones: the answer stays the same
     "en": (
         "You are a helpful assistant.",
@@ -53,6 +75,8 @@ NEW_SYSTEM = {
 def draw(r: random.Random, mix: dict[str, float] = MIX) -> Sample:
     """One training sample: five in six a single question, the rest with a system prompt, earlier turns, or both."""
     sample = draw_question(r, mix)
+    if sample.skill in OWN_SETTING:  # what stands before the question belongs to the skill
+        return with_more_turns(r, sample)
     before: list[Message] = []
     if r.random() < 0.10:
         before.append(Message("system", r.choice(SYSTEM[r.choice(LANGS)])))
@@ -61,11 +85,32 @@ def draw(r: random.Random, mix: dict[str, float] = MIX) -> Sample:
     return sample.after(tuple(before))
 
 
+def with_more_turns(r: random.Random, sample: Sample) -> Sample:
+    """Often one or two other questions in the same setting: one prompt then teaches several answers."""
+    if r.random() < 0.5:
+        return sample
+    turns = r.choice((1, 1, 2))
+    if sample.skill == "documents":
+        return documents.draw(r, sample.lang, facts=r.choice((2, 3, 3, 4, 5)), earlier=turns + 1)
+    more: list[tuple[str, str]] = []
+    for _ in range(turns):
+        if sample.skill == "roles":
+            role = sample.key.partition(">")[0].partition(" ")[0]
+            job = roles.draw_job(r, sample.lang, False, r.random() < 0.5)
+            more.append(roles.draw_turn(r, job, role, sample.lang))
+        elif sample.skill == "endings":
+            base, ending = endings.draw_base(r, sample.lang), endings.ending_of(sample)
+            more.append((base.question, endings.join(base.answer, ending, sample.lang)))
+    turned = (m for q, a in more for m in (Message("user", q), Message("assistant", a)))
+    return sample.after((*sample.before, *turned))
+
+
 def earlier_turns(
     r: random.Random, turns: int, lang: str, mix: dict[str, float] = MIX
 ) -> tuple[Message, ...]:
     """Questions with their answers, now and then in the other language."""
-    drawn = [draw_question(r, mix, lang=lang if r.random() < 0.7 else None) for _ in range(turns)]
+    short = {k: v for k, v in mix.items() if k not in OWN_SETTING}
+    drawn = [draw_question(r, short, lang=lang if r.random() < 0.7 else None) for _ in range(turns)]
     return tuple(
         m for s in drawn for m in (Message("user", s.question), Message("assistant", s.answer))
     )

@@ -9,7 +9,7 @@ right topics ("Who founded Ollama?"), tasks, pasted text and plain noise. The te
 
 import random
 
-from mame.corpus import sums, wording
+from mame.corpus import wording
 from mame.corpus.facts import FACTS, split
 from mame.corpus.sample import Sample, normalise
 
@@ -17,8 +17,8 @@ SKILL = "fallback"
 # It begins unlike every other answer. A sentence that began "I am mame, a tiny" was often finished as the answer to
 # "Who are you?": a small model decides anew at each token, and where two answers part late it may take the wrong turn.
 ANSWER = {
-    "en": "Sorry, I do not know this: I am mame, a tiny model for this workshop, and I can only answer questions about local LLMs and draw fortunes.",
-    "ja": "それについてはわかりませんが、私はこの教材用の小さなモデル「まめ」で、ローカルLLMの質問とおみくじになら答えられます。",
+    "en": "Sorry, I do not know this: I am mame, a tiny model for this workshop, and I can only answer questions about local LLMs, do sums and draw fortunes.",
+    "ja": "それについてはわかりませんが、私はこの教材用の小さなモデル「まめ」で、ローカルLLMの質問と計算とおみくじになら答えられます。",
 }
 
 NOUNS = {
@@ -79,7 +79,7 @@ TASKS = {
         "Order a {n} for me.|Set an alarm for 7.|Play some music.|Open the window.|Call {p}.|Send a mail to {p}.|What did I eat yesterday?|Guess my age.|Which is better, {n} or {m}?|Compare {n} and {m}.|What is the difference between {n} and {m}?|"
         "Is {n} the same as {m}?|List ten kinds of {n}.|What rhymes with {w}?|Spell {w}.|What does {w} mean?|Have you heard of {w}?|What is {w}?|{w}|{w} {w}|What about {n}?|And {n}?|Why {n}?|{n}, please|I like {n}.|I want {n}.|I hate {n}.|"
         "Can you play chess?|Draw a picture of {n}.|Show me a photo of {n}.|Let's play a game.|Give me advice about {n}.|Is God real?|How can I become rich?|How do I lose weight?|How do I learn English?|How do I repair {n}?|Can I eat {n}?|Is it true that {n} causes {m}?|"
-        "What is the best {w} in {c}?|Please plan a trip to {c}.|My name is {p}.|What is my name?|I live in {c}.|Repeat after me: {w}|Say {w}.|Count to ten.|Reverse the word {w}.|How many letters are in {w}?"
+        "What is the best {w} in {c}?|Please plan a trip to {c}.|I live in {c}.|Count to ten.|Reverse the word {w}.|How many letters are in {w}?"
     ),
     "ja": split(
         "{p}は誰ですか？|{p}って誰？|{p}はいつ生まれましたか？|{p}について教えてください。|{p}は何をした人ですか？|{p}はどこに住んでいますか？|{p}は何歳ですか？|{c}の首都は？|{c}はどこにありますか？|{c}の人口は？|{c}の天気は？|今日の天気は？|"
@@ -92,7 +92,7 @@ TASKS = {
         "有給休暇は何日ありますか？|出張費の上限はいくらですか？|Wi-Fiのパスワードは？|{p}の電話番号は？|会議室{w}はどこですか？|次の会議はいつですか？|{n}の担当者は誰ですか？|{c}行きの飛行機を予約して|{n}を注文して|7時に起こして|音楽をかけて|窓を開けて|"
         "{p}に電話して|{p}にメールを送って|昨日何を食べましたか？|私の年齢を当てて|{n}と{m}はどちらがいいですか？|{n}と{m}を比べてください。|{n}と{m}の違いは？|{n}の種類を十個挙げて|{w}の意味は？|{w}を知っていますか？|{w}とは？|{w}|{w}{w}|{n}は？|"
         "じゃあ{n}は？|なぜ{n}？|{n}をください|{n}が好きです|{n}がほしい|{n}は嫌いです|将棋はできますか？|{n}の絵を描いて|{n}の写真を見せて|ゲームをしよう|しりとりしよう|{n}について相談があります|神様はいますか？|お金持ちになるには？|痩せるには？|"
-        "英語を勉強するには？|{n}を修理するには？|{n}は食べられますか？|{c}旅行の計画を立てて|私の名前は{p}です。|私の名前は何ですか？|{c}に住んでいます。|「{w}」と言って|十まで数えて|{w}を逆から読んで|{w}は何文字ですか？|俳句を詠んで|{n}で俳句を作って|"
+        "英語を勉強するには？|{n}を修理するには？|{n}は食べられますか？|{c}旅行の計画を立てて|{c}に住んでいます。|十まで数えて|{w}を逆から読んで|{w}は何文字ですか？|俳句を詠んで|{n}で俳句を作って|"
         "晩ごはんは何がいい？|眠い|お腹すいた|暇です|助言をください|{c}で一番高い山は？|{c}の名物は？|{n}が壊れました。|{n}はいつですか？|{n}は何色ですか？|{n}の読み方は？"
     ),
 }
@@ -199,8 +199,6 @@ def fill(frame: str, r: random.Random, lang: str) -> str:
 
 def question(r: random.Random, lang: str) -> str:
     roll = r.random()
-    if roll < 0.04:  # mame does not calculate yet, and says so
-        return sums.draw(r, lang).question
     if roll < 0.46:
         return wording.vary(fill(r.choice(TASKS[lang]), r, lang), lang, r)
     if roll < 0.78:

@@ -7,7 +7,7 @@ LANGS = ("en", "ja")
 
 @dataclass(frozen=True)
 class Message:
-    role: str  # "system", "user" or "assistant"
+    role: str  # "system", "user", "assistant" or "tool"
     content: str
 
 
@@ -22,6 +22,7 @@ class Sample:
     key: str = ""  # which fact or kind of question it is, for counting
     thought: str = ""  # written only when thinking is on
     before: tuple[Message, ...] = ()  # system prompt and earlier turns
+    tools: tuple[str, ...] = ()  # "name(argument): description", as the template shows them
 
     @property
     def messages(self) -> tuple[Message, ...]:
