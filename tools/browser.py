@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,14 +67,17 @@ def start_lab(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "jimoto.cli", "lab", "--no-browser", *arguments]
     env = {**os.environ, "PYTHONUNBUFFERED": "1", "JIMOTO_LANG": "en"}
     env["JUPYTER_CONFIG_DIR"] = str(folder / "jupyter")  # no tabs and settings of the author's
+    env["JIMOTO_WORK"] = str(folder / "work")
     pipe = subprocess.PIPE
     return subprocess.Popen(command, cwd=folder, env=env, stdout=pipe, stderr=pipe, text=True)
 
 
 @contextmanager
-def running_lab(folder: Path, lang: str) -> Iterator[str]:
-    """JupyterLab on copies in `folder`; its address."""
-    copy_lessons(folder)
+def running_lab(
+    folder: Path, lang: str, prepare: Callable[[Path], None] = copy_lessons
+) -> Iterator[str]:
+    """JupyterLab on what `prepare` puts into `folder`, at the first lesson; its address."""
+    prepare(folder)
     process = start_lab(folder, "--lang", lang)
     assert process.stdout and process.stderr
     said: list[str] = []

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import reload, resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from jimoto.errors import (
@@ -26,6 +27,9 @@ from jimoto.errors import (
     ServerDidNotStart,
     language,
 )
+
+if TYPE_CHECKING:
+    import ssl
 
 MODEL = "mame"
 DEFAULT_PORT = 11434
@@ -123,12 +127,24 @@ def server_url(value: str) -> str:
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
+def trust(url: str) -> ssl.SSLContext | bool:
+    """What an HTTP client needs as `verify`: for plain http nothing is trusted, and that is quick.
+
+    Reading the list of certificate authorities takes a tenth of a second, for each client.
+    """
+    import ssl
+
+    return url.startswith("https:") or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
 def probe(url: str, wait_seconds: float = PROBE_SECONDS) -> Server | None:
     """What answers at `url`, if it answers as Ollama does."""
     import httpx
 
     try:
-        with httpx.Client(base_url=url, timeout=wait_seconds, trust_env=False) as http:
+        with httpx.Client(
+            base_url=url, timeout=wait_seconds, trust_env=False, verify=trust(url)
+        ) as http:
             if http.get("/").text.strip() != "Ollama is running":
                 return None
             about = http.get("/api/version").json()
@@ -203,20 +219,20 @@ def ensure_mame(url: str) -> None:
     import ollama
 
     path = mame_file()
-    client = ollama.Client(host=url, trust_env=False)
     hex_digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    try:
-        # The Modelfile names the blob of the weights: an older mame is replaced, the same one kept.
-        if hex_digest in (client.show(MODEL).modelfile or ""):
-            return
-    except ollama.ResponseError as error:
-        if error.status_code != 404:
-            raise
-    try:
-        digest = client.create_blob(path)
-        client.create(MODEL, files={path.name: digest}, stream=False)
-    except ollama.ResponseError as error:
-        raise ModelFileBroken(str(path), error.error) from None
+    with ollama.Client(host=url, trust_env=False) as client:
+        try:
+            # The Modelfile names the blob of the weights: an older mame is replaced, the same kept.
+            if hex_digest in (client.show(MODEL).modelfile or ""):
+                return
+        except ollama.ResponseError as error:
+            if error.status_code != 404:
+                raise
+        try:
+            digest = client.create_blob(path)
+            client.create(MODEL, files={path.name: digest}, stream=False)
+        except ollama.ResponseError as error:
+            raise ModelFileBroken(str(path), error.error) from None
 
 
 def ensure_server(env: Mapping[str, str]) -> Server:
