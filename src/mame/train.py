@@ -7,6 +7,7 @@ and measures no skill.
 
 import argparse
 import json
+import math
 import random
 import signal
 import time
@@ -26,6 +27,7 @@ WHOLE_ANSWERS = {"faq": 0.75, "smalltalk": 0.8, "fallback": 0.5}
 BEGINNING = 13  # tokens
 LONGEST = 1024  # tokens; longer conversations are rare and would fill a batch alone
 MOST_SHIFT = 2.0
+COPY_SHARE, COPIED_WELL = 0.08, 0.1  # share of rows of `copy_row`, until their loss is this, nats
 NOT_SHIFTED = {"fortune"}  # its answers are chance, and stay surprising
 
 
@@ -85,7 +87,7 @@ class Stream:
             self.loss[skill] = 0.95 * self.loss.get(skill, loss) + 0.05 * loss
 
     def next(self) -> list[Row]:
-        if self.taken == len(self.cut):
+        if self.taken >= len(self.cut):
             self.block, self.taken, self.mix = self.block + 1, 0, shifted_mix(self.loss)
             self.cut = self.draw_block()
         self.taken += 1
@@ -94,6 +96,9 @@ class Stream:
     def draw_block(self) -> list[list[Row]]:
         r = random.Random(f"train/{self.recipe.seed}/{self.block}")
         rows = [self.encode(r, corpus.draw(r, self.mix)) for _ in range(BLOCK)]
+        often = self.loss.get("copy", math.inf) > COPIED_WELL
+        shapeless = COPY_SHARE if often else COPY_SHARE / 4
+        rows += [copy_row(r, tokenizer_size(self.tokenizer)) for _ in range(int(BLOCK * shapeless))]
         rows = sorted(
             (row for row in rows if len(row.ids) <= LONGEST), key=lambda row: len(row.ids)
         )
@@ -112,6 +117,20 @@ class Stream:
         whole = r.random() < WHOLE_ANSWERS.get(sample.skill, 1)
         ids, weights = shorten((ids, weights), whole)
         return Row(ids, weights, sample.skill + (" thought" if thinking and sample.thought else ""))
+
+
+def tokenizer_size(tokenizer: Any) -> int:
+    return int(tokenizer.get_vocab_size())
+
+
+def copy_row(r: random.Random, vocabulary: int) -> Row:
+    """Random pieces, and the same again: only the wired-in circuit can know what follows.
+
+    Without such rows the first four hundred steps wore it down, before any skill had use for it.
+    """
+    first = len(chat.SPECIAL_TOKENS)
+    once = [r.randrange(first, vocabulary) for _ in range(r.randint(4, 32))]
+    return Row(once * 2, [0.0] * (len(once) + 1) + [1.0] * (len(once) - 1), "copy")
 
 
 def shifted_mix(loss: dict[str, float]) -> dict[str, float]:
@@ -159,7 +178,8 @@ def losses(body: Any, head: Any, x: Any, w: Any) -> tuple[Any, Any]:
     total, count = torch.zeros(2, len(x), device=x.device).unbind()
     total.index_add_(0, row, each.detach() * answers)
     count.index_add_(0, row, answers)
-    return (each * weight).sum() / weight.sum(), total / count.clamp(min=1)
+    weight = weight * count.clamp(min=1)[row] ** -0.5  # a long answer counts more than a short one,
+    return (each * weight).sum() / weight.sum(), total / count.clamp(min=1)  # but not so much more
 
 
 def by_skill(batch: list[Row], row_losses: Any) -> dict[str, float]:
@@ -290,6 +310,7 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "tokenizer.json").exists():
         pieces.save(pieces.build(), folder)
+    (folder / "chat_template.jinja").write_text(chat.TEMPLATE, encoding="utf-8", newline="\n")
     tokenizer = pieces.load(folder)
     model = network.build(shape, tokenizer.get_vocab_size(), recipe.seed).to(device)
     optimizer, progress, reached = Optimizer(model, recipe), Progress(), None

@@ -1,10 +1,13 @@
 """The chat template: Jinja and Python give one text, in both thinking modes."""
 
+import json
 import random
+from functools import partial
 
 import pytest
 
-from mame import chat, corpus
+from mame import chat, corpus, evaluate
+from mame.corpus import tools
 from mame.corpus.sample import Message
 
 SYSTEM, HELLO, REPLY = (
@@ -16,10 +19,11 @@ SYSTEM, HELLO, REPLY = (
 
 def jinja(messages, **options):
     jinja2 = pytest.importorskip("jinja2")
-    template = jinja2.sandbox.ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True
-    ).from_string(chat.TEMPLATE)
-    return template.render(messages=[vars(m) for m in messages], **options)
+    environment = jinja2.sandbox.ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    environment.filters["tojson"] = partial(json.dumps, ensure_ascii=False)  # as transformers does
+    template = environment.from_string(chat.TEMPLATE)
+    said = [m if isinstance(m, dict) else vars(m) for m in messages]
+    return template.render(messages=said, **options)
 
 
 @pytest.mark.parametrize("messages", [(HELLO,), (SYSTEM, HELLO), (HELLO, REPLY, HELLO)])
@@ -29,6 +33,21 @@ def test_jinja_and_python_render_the_same_text(messages, thinking):
     assert jinja(
         messages, add_generation_prompt=True, enable_thinking=thinking
     ) == chat.render_prompt(messages, thinking)
+
+
+def test_tools_and_earlier_calls_are_rendered_as_they_were_trained():
+    pytest.importorskip("jinja2.sandbox")
+    r = random.Random(4)
+    drawn = (tools.draw(r, lang, kind="result") for lang in ("en", "ja") for _ in range(20))
+    for sample in drawn:
+        said = [vars(m) for m in sample.messages]
+        for message in said:
+            if message["role"] == "assistant" and (call := tools.parse_call(message["content"])):
+                function = {"name": call[0], "arguments": call[1]}
+                message |= {"content": "", "tool_calls": [{"function": function}]}
+        offered = [evaluate.tool_schema(line) for line in sample.tools]
+        rendered = jinja(said, tools=offered, add_generation_prompt=True)
+        assert rendered == chat.render_prompt(sample.messages, True, sample.tools)
 
 
 def test_thinking_is_on_when_nobody_says():

@@ -10,9 +10,9 @@ Held out: one in eight expressions, titles with words never seen, and a few word
 import json
 import random
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from mame.corpus import documents, fallback, faq, fortune, recall, smalltalk, wording
+from mame.corpus import documents, fallback, faq, fortune, recall, smalltalk, sums, wording
 from mame.corpus.facts import split
 from mame.corpus.sample import Message, Sample, normalise
 
@@ -345,6 +345,9 @@ def draw_none(r: random.Random, lang: str, new: bool, before: tuple[Message, ...
         return Sample(
             SKILL, lang, question, fallback.ANSWER[lang], key="none", before=before, tools=tools
         )
+    if r.random() < 0.12:  # a short sum needs no tool
+        other = sums.draw(r, lang, new, band=1)
+        return replace(other, skill=SKILL, key="none", before=before, tools=draw_list(r))
     skill = r.choices((faq, smalltalk, fortune, documents, recall), weights=(5, 2, 1, 2, 2))[0]
     if skill is recall:  # near, for the list of tools is long already
         other = recall.draw(r, lang, new, distance=r.choice((1, 1, 2, 3)))
