@@ -40,7 +40,7 @@ def test_tools_and_earlier_calls_are_rendered_as_they_were_trained():
     r = random.Random(4)
     drawn = (tools.draw(r, lang, kind="result") for lang in ("en", "ja") for _ in range(20))
     for sample in drawn:
-        said = [vars(m) for m in sample.messages]
+        said = [dict(vars(m)) for m in sample.messages]
         for message in said:
             if message["role"] == "assistant" and (call := tools.parse_call(message["content"])):
                 function = {"name": call[0], "arguments": call[1]}
