@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -19,12 +20,24 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+import templates
 import uvicorn
 from starlette.applications import Starlette
 from tiny_gguf import write_tiny_gguf
 
 from jimoto.daemon.app import create_app
-from jimoto.daemon.jobs import Done, Event, Job, Loaded, LoadPlan, Started, Text
+from jimoto.daemon.jobs import (
+    Done,
+    EmbedEvent,
+    EmbedJob,
+    Event,
+    Job,
+    Loaded,
+    LoadPlan,
+    Started,
+    Text,
+    Vector,
+)
 from jimoto.daemon.library import Library
 from jimoto.daemon.settings import Clock, Settings
 from jimoto.daemon.store import Store
@@ -51,10 +64,11 @@ class StandingClock:
 class FakeEngine:
     """Says what its script says: texts, and errors that it raises."""
 
-    script: list[str | Exception] = field(default_factory=lambda: ["Hel", "lo"])
+    script: list[str | Text | Exception] = field(default_factory=lambda: ["Hel", "lo"])
     prompt_tail: str = ""
     done: Done = field(default_factory=lambda: Done("stop", 7, 0.1, 2, 0.2))
     runs: list[tuple[LoadPlan, Job, float | None]] = field(default_factory=list)
+    embeds: list[tuple[LoadPlan, EmbedJob, float | None]] = field(default_factory=list)
     loads: list[tuple[LoadPlan, float | None]] = field(default_factory=list)
     unloads: list[Path] = field(default_factory=list)
     in_memory: list[Loaded] = field(default_factory=list)
@@ -77,8 +91,18 @@ class FakeEngine:
         for item in self.script:
             if isinstance(item, Exception):
                 raise item
-            yield Text(item)
+            yield item if isinstance(item, Text) else Text(item)
         yield self.done
+
+    async def embed(
+        self, plan: LoadPlan, job: EmbedJob, keep_alive: float | None
+    ) -> AsyncGenerator[EmbedEvent]:
+        """A vector that can be reckoned from its text: its length, and 4."""
+        self.embeds.append((plan, job, keep_alive))
+        yield Started(0.5)
+        for text in job.inputs:
+            yield Vector([float(len(text)), 4.0])
+        yield Done("stop", sum(map(len, job.inputs)))
 
     async def unload(self, path: Path) -> None:
         self.unloads.append(path)
@@ -182,6 +206,35 @@ def tiny(library: Library, tiny_gguf: Path) -> str:
 @pytest.fixture
 def plain(library: Library, plain_gguf: Path) -> str:
     return create_model(library, "plain", plain_gguf)
+
+
+@pytest.fixture(scope="session")
+def jinja_ggufs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """GGUFs whose Jinja templates know tools, each in the manner of another family."""
+    folder = tmp_path_factory.mktemp("jinja")
+    return {
+        name: write_tiny_gguf(folder / f"{name}.gguf", template=source)
+        for name, source in templates.JINJA.items()
+    }
+
+
+@pytest.fixture(scope="session")
+def stocked(
+    tmp_path_factory: pytest.TempPathFactory, jinja_ggufs: dict[str, Path], plain_gguf: Path
+) -> Path:
+    store = Store(tmp_path_factory.mktemp("stocked"))
+    store.create_folders()
+    for name, path in jinja_ggufs.items():
+        create_model(Library(store), name, path)
+    for name, source in templates.GO.items():
+        create_model(Library(store), name, plain_gguf, template=source)
+    return store.models
+
+
+@pytest.fixture
+def models(stocked: Path, store: Store) -> None:
+    """Models named for their templates (`templates.JINJA`, `GO`), made once and copied."""
+    shutil.copytree(stocked, store.models, dirs_exist_ok=True)
 
 
 def create_model(library: Library, name: str, gguf: Path, **more: Any) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from conftest import create_model
 from jimoto.daemon.jobs import Done, Loaded, LoadPlan
-from jimoto.daemon.store import Layer, Manifest
+from jimoto.daemon.store import Manifest
 from jimoto.daemon.wire import ApiError
 
 METRICS = {
@@ -43,7 +43,7 @@ def test_the_cloud_is_off(api):
 
 
 @pytest.mark.parametrize(
-    "path", ["/nowhere", "/api/push", "/v1/models", "/api/embed", "/api/tags/"]
+    "path", ["/nowhere", "/api/me", "/v1/responses", "/api/embed/", "/api/tags/"]
 )
 def test_an_unknown_path_is_a_404_in_plain_text(api, path):
     answer = api.call("GET", path)
@@ -242,8 +242,12 @@ GENERATE_ERRORS = [
      'option "seed" must be of type integer'),
     ({"model": "tiny", "prompt": "p", "format": "xml"}, 500,
      'invalid format: "xml"; expected "json" or a valid JSON Schema object'),
-    ({"model": "tiny", "prompt": "p", "template": "{{ .Prompt }}"}, 400,
-     "'template' is not supported by Jimoto's embedded server yet"),
+    ({"model": "tiny", "prompt": "p", "images": ["no base64"]}, 400,
+     "json: cannot unmarshal array into field images of type []api.ImageData"),
+    ({"model": "tiny", "prompt": "p", "template": "{{ .Prompt"}, 500,
+     "template error: template: :1:11: unclosed action"),
+    ({"model": "tiny", "prompt": "p", "top_logprobs": 21}, 400,
+     "top_logprobs must be between 0 and 20"),
 ]  # fmt: skip
 
 CHAT_ERRORS = [
@@ -255,8 +259,12 @@ CHAT_ERRORS = [
      "registry.ollama.ai/library/tiny:latest does not support tools"),
     ({"model": "tiny", "messages": [{"role": "user", "images": ["aGk="]}]}, 400,
      "registry.ollama.ai/library/tiny:latest does not support vision"),
-    ({"model": "tiny", "messages": USER, "logprobs": True}, 400,
-     "'logprobs' is not supported by Jimoto's embedded server yet"),
+    ({"model": "tiny", "messages": USER, "top_logprobs": -1}, 400,
+     "top_logprobs must be between 0 and 20"),
+    ({"model": "tiny", "messages": [{"tool_calls": [{"function": {"arguments": "{}"}}]}]}, 400,
+     "json: cannot unmarshal array into field messages.tool_calls of type []api.ToolCall"),
+    ({"model": "tiny", "messages": USER, "tools": [{"function": "f"}]}, 400,
+     "json: cannot unmarshal array into field tools of type api.Tools"),
 ]  # fmt: skip
 
 
@@ -447,10 +455,16 @@ CREATE_ERRORS = [
     ({"model": "x", "files": {"a.gguf": ""}}, 400, "invalid digest format"),
     ({"model": "x", "files": {"a.gguf": f"sha256:{'0' * 64}"}}, 500,
      f"blob 'sha256:{'0' * 64}' was not uploaded"),
-    ({"model": "x", "from": "tiny", "template": "{{ .Prompt }}"}, 400,
-     "'template' is not supported by Jimoto's embedded server yet"),
-    ({"model": "x", "from": "tiny", "quantize": "q4_0"}, 400,
-     "'quantize' is not supported by Jimoto's embedded server yet"),
+    ({"model": "x", "from": "tiny", "template": "{{ .Prompt }"}, 400,
+     "template error: template: :1:12: unexpected bad character '}' in action"),
+    ({"model": "x", "from": "tiny", "template": "{{ nothing .Prompt }}"}, 400,
+     'template error: template: :1:4: function "nothing" not defined'),
+    ({"model": "x", "from": "tiny", "quantize": "q9"}, 500,
+     "unsupported quantization type 'q9'; try Q8_0 or Q4_K_M"),
+    ({"model": "x", "from": "tiny", "adapters": {"a.gguf": f"sha256:{'0' * 64}"}}, 500,
+     f"blob 'sha256:{'0' * 64}' was not uploaded"),
+    ({"model": "x", "from": "tiny", "renderer": "r"}, 400,
+     "'renderer' is not supported by Jimoto's embedded server yet"),
     ({"model": "x", "from": "tiny", "license": 3}, 400,
      "license must be a string or a list of strings"),
 ]  # fmt: skip
@@ -504,6 +518,20 @@ def test_delete_unloads_the_weights_that_go_with_it(api, library, tiny, fake_eng
     assert [p for p in library.store.models.rglob("*") if p.is_file()] == []
 
 
+PUSH_ERRORS = [
+    ({"model": ""}, 400, "model is required"),
+    ({"model": "a b"}, 400, "invalid model name"),
+    ({"model": "nope"}, 404, "model 'nope' not found"),
+    ({"model": "tiny"}, 501,
+     "push is not supported by Jimoto's embedded server; share models with `jimoto mirror`"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "status", "text"), PUSH_ERRORS)
+def test_push_is_refused_in_words(api, tiny, body, status, text):
+    assert error_of(api.post("/api/push", body)) == (status, text)
+
+
 DELETE_ERRORS = [
     ({"model": ""}, 400, "model is required"),
     ({"model": "a b"}, 400, 'name "a b" is invalid'),
@@ -514,16 +542,6 @@ DELETE_ERRORS = [
 @pytest.mark.parametrize(("body", "status", "text"), DELETE_ERRORS)
 def test_delete_refuses_in_ollamas_words(api, body, status, text):
     assert error_of(api.call("DELETE", "/api/delete", json=body)) == (status, text)
-
-
-def test_a_model_with_an_adapter_is_refused_until_adapters_are_applied(api, library, tiny):
-    entry = library.find("tiny", "").entry
-    adapter, _ = library.store.add_blob(b"adapter")
-    layer = Layer("application/vnd.ollama.image.adapter", adapter, 7)
-    manifest = Manifest(entry.manifest.config, (*entry.manifest.layers, layer))
-    library.store.write_manifest(entry.name, manifest)
-    status, text = error_of(api.post("/api/chat", {"model": "tiny", "messages": USER}))
-    assert (status, text) == (400, "'adapters' is not supported by Jimoto's embedded server yet")
 
 
 def test_a_manifest_without_weights_is_a_500(api, library, tiny):

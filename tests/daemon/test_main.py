@@ -71,6 +71,9 @@ def test_settings_come_from_ollamas_variables_where_they_make_sense(tmp_path):
     assert (found.keep_alive_seconds, found.context_length) == (FOREVER, 8192)
     assert (found.max_queue, found.prune) == (512, False)
     assert found.origins == ("http://a", "http://b:*")
+    for value, chosen in (("", None), ("1", True), ("yes", True), ("0", False), ("false", False)):
+        settings = settings_from_environment(tmp_path, {"OLLAMA_GO_TEMPLATE": value})
+        assert settings.go_template is chosen
     assert settings_from_environment(tmp_path, {"OLLAMA_KEEP_ALIVE": "90"}).keep_alive_seconds == 90
     assert settings_from_environment(tmp_path, {"OLLAMA_KEEP_ALIVE": "?"}).keep_alive_seconds == 300
 

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from jimoto import errors
 from jimoto.daemon.modelfile import (
-    PARAMETER_KINDS,
     Command,
     CreateRequest,
     choose_files,
@@ -16,6 +15,7 @@ from jimoto.daemon.modelfile import (
     parse_modelfile,
     to_request,
 )
+from jimoto.daemon.options import OPTION_KINDS
 
 NBSP, JOINER, WIDE = "\u00a0", "\u200d", "\u3000"
 A = "FROM a\n"
@@ -201,9 +201,7 @@ def test_commands_become_typed_fields(number: int, text: str, fields: dict[str, 
 
 
 @pytest.mark.parametrize(("number", "text", "kind"), REQUEST_REFUSED)
-def test_the_second_step_refuses(
-    number: int, text: str, kind: type[errors.ModelfileError]
-) -> None:
+def test_the_second_step_refuses(number: int, text: str, kind: type[errors.ModelfileError]) -> None:
     with pytest.raises(errors.ModelfileError) as caught:
         request(A + text)
     assert (type(caught.value), caught.value.line) == (kind, 2)
@@ -362,7 +360,7 @@ def test_the_modelfile_line_of_the_style_page_reads_as_written_there() -> None:
 
 
 def test_every_suggested_parameter_line_is_one_that_works() -> None:
-    for name in PARAMETER_KINDS:
+    for name in OPTION_KINDS:
         with pytest.raises(errors.InstructionEmpty) as caught:
             parse_modelfile(f"{A}PARAMETER {name}")
         assert name in request(A + caught.value.suggestion).parameters
@@ -424,6 +422,12 @@ def test_a_modelfile_without_from_is_not_printed() -> None:
 # --- properties -----------------------------------------------------------------------------------
 
 
+MACHINE_WORDS = (
+    "FROM", "PARAMETER", "TEMPLATE", "SYSTEM", "ADAPTER", "LICENSE", "MESSAGE", "RENDERER",
+    "PARSER", "DRAFT", "REQUIRES",
+)  # fmt: skip
+
+
 def read_by_machine(text: str) -> list[tuple[str, str]] | None:
     """Section 3.1 once more, character by character and slowly: what ours is compared with."""
     commands: list[tuple[str, str]] = []
@@ -442,10 +446,7 @@ def read_by_machine(text: str) -> list[tuple[str, str]] | None:
         elif state == "name":
             if space:
                 name = buffer.lower()
-                if name.upper() not in (
-                    "FROM PARAMETER TEMPLATE SYSTEM ADAPTER LICENSE MESSAGE RENDERER PARSER DRAFT"
-                    " REQUIRES"
-                ).split():
+                if name.upper() not in MACHINE_WORDS:
                     return None
                 state, buffer = {"parameter": "key", "message": "role"}.get(name, "value"), ""
                 name = "model" if name == "from" else name

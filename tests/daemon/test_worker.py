@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import codecs
 import json
+import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -12,6 +13,7 @@ from dataclasses import asdict
 import httpx
 import psutil
 import pytest
+import templates
 from ollama import Client, ResponseError
 from tiny_gguf import byte_symbols
 
@@ -20,7 +22,7 @@ from jimoto.daemon.child import Child
 from jimoto.daemon.gguf_check import check_gguf
 from jimoto.daemon.inference import choose_threads, common_prefix
 from jimoto.daemon.jobs import Job, LoadPlan
-from jimoto.daemon.wire import Options
+from jimoto.daemon.options import Options
 
 PATIENT = 120  # seconds: on a busy machine a process may take long to start
 USER = [{"role": "user", "content": "hello"}]
@@ -155,6 +157,145 @@ def test_a_prompt_that_may_not_be_cut_is_refused(client):
         answer = http.post("/api/generate", json=body)
     assert answer.status_code == 400
     assert answer.json() == {"error": "the input length exceeds the context length"}
+
+
+ADD = {
+    "type": "function",
+    "function": {
+        "name": "add",
+        "description": "Add two numbers.",
+        "parameters": {"type": "object", "properties": {"a": {"type": "integer"}, "b": {}}},
+    },
+}
+TOOL_TALK = [
+    *USER,
+    {"role": "assistant", "tool_calls": [{"function": {"name": "add", "arguments": {"a": "あ"}}}]},
+    {"role": "tool", "content": "3", "tool_name": "add"},
+]
+
+
+@pytest.fixture
+def make(client):
+    """Makes models that are gone when the test is over, from the disk and from memory."""
+    made = []
+
+    def make_one(name, path, **more):
+        client.create(name, files={path.name: client.create_blob(path)}, **more)
+        made.append(name)
+
+    yield make_one
+    for name in made:
+        client.generate(name, keep_alive=0)
+        client.delete(name)
+
+
+def rendered(client, path, **body):
+    """The prompt that the worker makes of a request."""
+    body |= {"_debug_render_only": True}
+    answer = httpx.post(f"{client._client.base_url}{path}", json=body, timeout=PATIENT)
+    return answer.json()["_debug_info"]["rendered_template"]
+
+
+def test_tools_calls_and_results_are_written_by_a_jinja_template(client, make, jinja_ggufs):
+    make("jinja", jinja_ggufs["jinja"])
+    prompt = rendered(client, "/api/chat", model="jinja", messages=TOOL_TALK, tools=[ADD])
+    assert prompt == (
+        "<|im_start|>system\nadd(a, b): Add two numbers.\n<|im_end|>\n"
+        "<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\n<tool_call>\n"
+        '{"name": "add", "arguments": {"a": "あ"}}\n</tool_call><|im_end|>\n'
+        "<|im_start|>tool\n3<|im_end|>\n<|im_start|>assistant\n"
+    )
+    without = rendered(client, "/api/chat", model="jinja", messages=USER)
+    assert without == "<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\n"
+
+
+def test_a_call_that_the_engine_writes_is_read(client, make, jinja_ggufs):
+    """A schema makes the babbling model write a call as Llama 3 does."""
+    make("llama", jinja_ggufs["llama"])
+    call = {"type": "object", "required": ["name", "parameters"], "properties": {
+        "name": {"const": "add"},
+        "parameters": {"type": "object", "required": ["a"], "properties": {"a": {"enum": ["あ"]}}},
+    }}  # fmt: skip
+    options = {"temperature": 1.0, "seed": 1, "num_predict": 200}
+    pieces = list(
+        client.chat("llama", USER, tools=[ADD], format=call, options=options, stream=True)
+    )
+    [read] = pieces[-1].message.tool_calls
+    assert (read.function.name, read.function.arguments) == ("add", {"a": "あ"})
+    assert "".join(piece.message.content for piece in pieces) == ""
+    plain = client.chat("llama", USER, format=call, options=options).message
+    assert plain.tool_calls is None and json.loads(plain.content)["name"] == "add"
+
+
+def test_a_go_template_is_run_where_it_speaks(client, make, plain_gguf):
+    for name, template in templates.GO.items():
+        make(name, plain_gguf, template=template)
+    prompt = rendered(client, "/api/chat", model="go", messages=TOOL_TALK, tools=[ADD])
+    assert '{"name": "add", "arguments": {"a":"あ"}}\n</tool_call><|im_end|>' in prompt
+    fill = rendered(client, "/api/generate", model="insert", prompt="a", suffix="b")
+    assert fill == "<PRE>a<SUF>b<MID>"
+    asked = [{"think": think} if think is not None else {} for think in (None, False, "high")]
+    ends = [rendered(client, "/api/chat", model="reasons", messages=USER, **a) for a in asked]
+    assert [text.removeprefix("user: hello\n") for text in ends] == [
+        "think medium",
+        "",
+        "think high",
+    ]
+    own = rendered(client, "/api/generate", model="go", prompt="p", template="<{{ .Prompt }}>")
+    assert own == "<p>"
+
+
+def test_a_go_template_that_fails_is_a_500_and_the_next_request_is_answered(client):
+    with pytest.raises(ResponseError, match=r"template error: .*Nowhere") as caught:
+        client.generate("tiny", "x", template="{{ range .Messages }}{{ .Nowhere }}{{ end }}")
+    assert caught.value.status_code == 500
+    assert client.generate("tiny", "x", options={"num_predict": 1}).done_reason == "length"
+
+
+def test_log_probabilities_are_those_of_the_tokens(client):
+    options = {"temperature": 0, "num_predict": 8}
+    ask = {"logprobs": True, "top_logprobs": 5, "options": options}
+    answer = client.generate("tiny", "x", raw=True, **ask)
+    told = answer.logprobs
+    assert len(told) == answer.eval_count == 8
+    for token in told:
+        likely = [other.logprob for other in token.top_logprobs]
+        assert likely == sorted(likely, reverse=True) and len(likely) == 5
+        # greedy: the likeliest token is the one that was taken
+        assert (token.token, token.logprob) == (token.top_logprobs[0].token, likely[0])
+        assert 0 < sum(math.exp(value) for value in likely) <= 1
+    pieces = list(client.generate("tiny", "x", raw=True, stream=True, **ask))
+    assert [t.token for p in pieces for t in p.logprobs or []] == [t.token for t in told]
+
+
+def test_log_probabilities_are_shares_of_one(daemon, client):
+    options = {"num_predict": 1, "seed": 1, "temperature": 5.0}
+    body = {"model": "tiny", "prompt": "x", "raw": True, "stream": False, "options": options}
+    body |= {"logprobs": True, "top_logprobs": 20}
+    answer = httpx.post(f"{daemon.url}/api/generate", json=body, timeout=PATIENT)
+    [token] = answer.json()["logprobs"]
+    assert bytes(token["bytes"]).decode("utf-8", "replace") == token["token"]
+    total = sum(math.exp(other["logprob"]) for other in token["top_logprobs"])
+    assert 20 / 261 < total < 1  # 20 of the 261 tokens: more than their share, and not all
+
+
+def test_a_stop_string_takes_its_log_probabilities_with_it(client):
+    text = client.generate("tiny", "x", raw=True, options=WARM).response
+    options = WARM | {"stop": [text[3:5]]}
+    cut = client.generate("tiny", "x", raw=True, options=options, logprobs=True)
+    told = "".join(token.token for token in cut.logprobs or [])
+    assert told.startswith(cut.response) and text[3:5] not in told
+
+
+def test_a_schema_holds_for_an_answer_without_a_thought(client):
+    schema = {"type": "object", "properties": {"a": {"enum": ["x"]}}, "required": ["a"]}
+    own = "{{ range .Messages }}{{ .Content }}{{ end }}"  # opens no thought, and tiny writes none
+    for seed in range(3):
+        options = {"temperature": 1.5, "num_predict": 200, "seed": seed}
+        answer = client.generate(
+            "tiny", "x", format=schema, think=True, template=own, options=options
+        )
+        assert not answer.thinking and json.loads(answer.response) == {"a": "x"}
 
 
 def test_a_model_can_be_loaded_and_let_go(client, daemon):

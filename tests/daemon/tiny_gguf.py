@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import gguf
@@ -23,13 +24,23 @@ def byte_symbols() -> list[str]:
     return [chr(b) if b in plain else chr(next(others)) for b in range(256)]
 
 
-def write_tiny_gguf(path: Path, seed: int = 0, template: str | None = TEMPLATE) -> Path:
-    """A model that babbles; the same seed gives the same bytes."""
+def write_tiny_gguf(
+    path: Path,
+    seed: int = 0,
+    template: str | None = TEMPLATE,
+    added: Mapping[str, np.ndarray] | None = None,
+    pooling: int | None = None,
+    file_type: int = 1,
+) -> Path:
+    """A model that babbles; the same seed gives the same bytes.
+
+    `added` is added to the weights of that name; a `pooling` type makes it an embedding model.
+    """
     rng = np.random.default_rng(seed)
     tokens = [*byte_symbols(), *SPECIAL]
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name("tiny")
-    writer.add_file_type(1)
+    writer.add_file_type(file_type)
     writer.add_context_length(CONTEXT)
     writer.add_embedding_length(N_EMBD)
     writer.add_block_count(N_LAYER)
@@ -47,11 +58,14 @@ def write_tiny_gguf(path: Path, seed: int = 0, template: str | None = TEMPLATE) 
     writer.add_bos_token_id(256)
     writer.add_eos_token_id(258)
     writer.add_add_bos_token(False)
+    if pooling is not None:
+        writer.add_uint32("llama.pooling_type", pooling)
     if template is not None:
         writer.add_chat_template(template)
 
     def add(name: str, *shape: int) -> None:
-        writer.add_tensor(name, rng.normal(0, 0.3, shape).astype(np.float16))
+        values = rng.normal(0, 0.3, shape) + (added or {}).get(name, 0.0)
+        writer.add_tensor(name, values.astype(np.float16))
 
     def add_norm(name: str) -> None:
         writer.add_tensor(name, np.ones(N_EMBD, dtype=np.float32))

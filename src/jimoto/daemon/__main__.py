@@ -26,11 +26,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from jimoto.daemon.app import create_app
 from jimoto.daemon.engine import LlamaEngine
 from jimoto.daemon.library import Library
+from jimoto.daemon.pacing import Pace, paced
 from jimoto.daemon.settings import Clock, Settings, settings_from_environment
 from jimoto.daemon.store import Store
 from jimoto.errors import FolderNotWritable, JimotoError, PortTaken
 
 DEFAULT_PORT = 11434  # Ollama's
+MAX_CONNECTIONS = 900  # a process may often open no more than 1024 files
 
 
 class Activity:
@@ -164,12 +166,13 @@ def serve(
     if settings.prune:
         store.prune()
     engine = LlamaEngine(settings, clock)
-    app = create_app(settings, Library(store), engine, clock, os.environ)
+    app = create_app(settings, Library(store, settings.go_template), engine, clock, os.environ)
     activity = Activity(app, clock)
     config = uvicorn.Config(
         activity,
         loop="asyncio",
-        http="h11",
+        http=paced(Pace()),
+        limit_concurrency=MAX_CONNECTIONS,
         ws="none",
         lifespan="on",
         log_config=None,

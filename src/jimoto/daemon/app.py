@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
-from dataclasses import dataclass, field
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Generator, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from jimoto.daemon import answers, wire
+from jimoto.daemon import answers, openai_v1, vectors, wire
 from jimoto.daemon.guards import Guards
-from jimoto.daemon.jobs import Engine, Job, Loaded, LoadPlan
+from jimoto.daemon.jobs import Done, EmbedJob, Engine, Job, Loaded, LoadPlan, Started, Vector
 from jimoto.daemon.library import Library, Model, details, parse_model_name
 from jimoto.daemon.settings import Clock, Settings
 from jimoto.daemon.store import DigestMismatch, InvalidDigest, TooLarge, parse_digest
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from jimoto.daemon.registry import Puller
 
 T = TypeVar("T")
+
+# Each of these costs time for every message or token, so their number is limited.
+MAX_COUNTS = {"messages": 4096, "tools": 256, "stop": 256, "images": 64}
 
 _YEARS_AHEAD_SECONDS = 292 * 365.25 * 86_400  # how Ollama shows "forever"
 
@@ -114,6 +118,31 @@ class NdjsonResponse(Response):
         await send({"type": "http.response.body", "body": body, "more_body": True})
 
 
+class SseResponse(NdjsonResponse):
+    """The same as server-sent events, each object through OpenAI's dialect."""
+
+    media_type = "text/event-stream"
+
+    def __init__(
+        self,
+        first: Json,
+        rest: AsyncGenerator[Json],
+        dialect: openai_v1.ChatStream | openai_v1.CompletionStream,
+    ) -> None:
+        super().__init__(first, rest)
+        self._dialect = dialect
+
+    async def _line(self, send: Send, value: Json) -> None:
+        is_error = value.keys() == {"error"}
+        items = [openai_v1.error(500, value["error"])] if is_error else self._dialect.feed(value)
+        events = [b"data: " + wire.to_json(item) + b"\n\n" for item in items]
+        if value.get("done"):
+            events.append(b"data: [DONE]\n\n")
+        if events:
+            body = b"".join(events)
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+
+
 async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
@@ -161,14 +190,19 @@ async def _answer(
     request: Request, body: Json, dialect: answers.Dialect, plan: LoadPlan, job: Job
 ) -> Response:
     """Run the job; one object, or a stream of them."""
-    rooms = _rooms(request)
-    keep_alive = wire.parse_keep_alive(body.get("keep_alive"))
-    events = rooms.engine.run(plan, job, keep_alive)
-    parts = answers.chunks(events, dialect, body["model"], job, rooms.clock)
+    parts = _parts(_rooms(request), body, dialect, plan, job)
     if job.render_only or not body.get("stream", True):
         return JsonResponse(await _unless_gone(request, _joined(parts, dialect)))
     # The first chunk decides: an error before it has a status of its own.
     return NdjsonResponse(await _unless_gone(request, _first(parts)), parts)
+
+
+def _parts(
+    rooms: Rooms, body: Json, dialect: answers.Dialect, plan: LoadPlan, job: Job
+) -> AsyncGenerator[Json]:
+    keep_alive = wire.parse_keep_alive(body.get("keep_alive"))
+    events = rooms.engine.run(plan, job, keep_alive)
+    return answers.chunks(events, dialect, body["model"], job, rooms.clock)
 
 
 async def _first(parts: AsyncGenerator[Json]) -> Json:
@@ -211,10 +245,7 @@ async def status(request: Request) -> Response:
 
 async def generate(request: Request) -> Response:
     rooms, body = _rooms(request), await _body(request, wire.GENERATE_FIELDS)
-    _check_common(body)
-    if not body.get("model", "").strip():
-        raise ApiError(404, "model '' not found")
-    model = await _find(rooms, body)
+    model = await _generate_model(rooms, body)
     if not body.get("prompt") and _is_unload(body):
         return await _unload(request, body, answers.GENERATE, model)
     answers.check_generate(body, model)
@@ -226,13 +257,16 @@ async def generate(request: Request) -> Response:
     return await _answer(request, body, answers.GENERATE, plan, job)
 
 
-async def chat(request: Request) -> Response:
-    rooms, body = _rooms(request), await _body(request, wire.CHAT_FIELDS)
+async def _generate_model(rooms: Rooms, body: Json) -> Model:
     _check_common(body)
     if not body.get("model", "").strip():
-        raise ApiError(400, "model is required")
-    body["messages"] = wire.read_messages(body.get("messages") or [])
-    model = await _find(rooms, body)
+        raise ApiError(404, "model '' not found")
+    return await _find(rooms, body)
+
+
+async def chat(request: Request) -> Response:
+    rooms, body = _rooms(request), await _body(request, wire.CHAT_FIELDS)
+    model = await _chat_model(rooms, body)
     if not body["messages"] and _is_unload(body):
         return await _unload(request, body, answers.CHAT, model)
     answers.check_chat(body, model)
@@ -242,6 +276,14 @@ async def chat(request: Request) -> Response:
         return await _load(request, body, answers.CHAT, plan)
     job = answers.chat_job(body, model, options)
     return await _answer(request, body, answers.CHAT, plan, job)
+
+
+async def _chat_model(rooms: Rooms, body: Json) -> Model:
+    _check_common(body)
+    if not body.get("model", "").strip():
+        raise ApiError(400, "model is required")
+    body["messages"] = wire.read_messages(body.get("messages") or [])
+    return await _find(rooms, body)
 
 
 def _is_unload(body: Json) -> bool:
@@ -254,6 +296,67 @@ def _check_common(body: Json) -> None:
     wire.parse_think(body.get("think"))
     if not 0 <= body.get("top_logprobs", 0) <= 20:
         raise ApiError(400, "top_logprobs must be between 0 and 20")
+    counted = {**body, "stop": (body.get("options") or {}).get("stop")}
+    for key, most in MAX_COUNTS.items():
+        value = counted.get(key)
+        if isinstance(value, list) and len(value) > most:
+            raise ApiError(400, f"more than {most} {key} in one request")
+
+
+async def embed(request: Request) -> Response:
+    rooms, body = _rooms(request), await _body(request, vectors.EMBED_FIELDS)
+    began = rooms.clock.monotonic()
+    if not body.get("model", "").strip():
+        raise ApiError(404, "model '' not found")
+    found, done, load_seconds = await _unless_gone(request, _embed(rooms, body))
+    figures = {
+        "total_duration": wire.to_nanoseconds(rooms.clock.monotonic() - began),
+        "load_duration": wire.to_nanoseconds(load_seconds),
+        "prompt_eval_count": done.prompt_count,
+    }
+    shaped = [vectors.shape_vector(values, body.get("dimensions", 0)) for values in found]
+    answer = {"model": body["model"], "embeddings": shaped}
+    return JsonResponse(answer | wire.without_zeros(figures))
+
+
+async def embeddings(request: Request) -> Response:
+    """The older form: one text, one vector, and nothing else."""
+    rooms, body = _rooms(request), await _body(request, vectors.EMBEDDINGS_FIELDS)
+    if not body.get("model", "").strip():
+        raise ApiError(400, "model is required")
+    body["input"] = body.get("prompt", "")
+    try:
+        found, _, _ = await _unless_gone(request, _embed(rooms, body))
+    except ApiError as error:
+        raise ApiError(error.status if error.status == 404 else 500, error.text) from None
+    return JsonResponse({"embedding": vectors.shape_vector(found[0]) if found else []})
+
+
+async def _embed(rooms: Rooms, body: Json) -> tuple[list[list[float]], Done, float]:
+    """The vectors of `input`, the figures, and the seconds of loading."""
+    texts = vectors.read_inputs(body.get("input"))
+    keep_alive = wire.parse_keep_alive(body.get("keep_alive"))
+    not_found = f'model "{body["model"]}" not found, try pulling it first'
+    model = await asyncio.to_thread(rooms.library.find, body["model"], not_found)
+    plan = answers.make_plan(model, answers.make_options(body, model), rooms.settings)
+    if model.gguf.is_embedding_model:  # its texts are computed whole, not piece by piece
+        plan = replace(plan, batch=min(2048, plan.context_length))
+    if not texts:
+        began = rooms.clock.monotonic()
+        await rooms.engine.load(plan, keep_alive)
+        return [], Done(), rooms.clock.monotonic() - began
+    job = EmbedJob(texts, body.get("truncate", True))
+    found: list[list[float]] = []
+    load_seconds, done = 0.0, Done()
+    async with contextlib.aclosing(rooms.engine.embed(plan, job, keep_alive)) as events:
+        async for event in events:
+            if isinstance(event, Vector):
+                found.append(event.values)
+            elif isinstance(event, Started):
+                load_seconds = event.load_seconds
+            else:
+                done = event
+    return found, done, load_seconds
 
 
 async def tags(request: Request) -> Response:
@@ -301,11 +404,43 @@ async def show(request: Request) -> Response:
 
 async def create(request: Request) -> Response:
     rooms, body = _rooms(request), await _body(request, wire.CREATE_FIELDS)
-    async with rooms.changing:
-        items = await asyncio.to_thread(lambda: list(rooms.library.create(body)))
+    items = _steps(rooms, rooms.library.create(body))
     if not body.get("stream", True):
-        return JsonResponse(items[-1])
-    return NdjsonResponse(items[0], _each(items[1:]))
+        return JsonResponse(await _unless_gone(request, _last(items)))
+    # Nothing is sent before long work begins: until then an error has a status of its own.
+    head = await _unless_gone(request, _until_counted(items))
+    return NdjsonResponse(head[0], _chain(head[1:], items))
+
+
+async def _steps(rooms: Rooms, steps: Iterator[Json]) -> AsyncGenerator[Json]:
+    """A change of the store, step by step in a thread; nobody else changes it meanwhile."""
+    async with rooms.changing:
+        try:
+            while (item := await _whole(asyncio.to_thread(next, steps, None))) is not None:
+                yield item
+        finally:
+            if isinstance(steps, Generator):
+                await _whole(asyncio.to_thread(steps.close))
+
+
+async def _whole(work: Coroutine[Any, Any, T]) -> T:
+    """A thread cannot be cancelled: who leaves waits until the step is done."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
+
+
+async def _until_counted(items: AsyncGenerator[Json]) -> list[Json]:
+    """The items up to the first that counts something, or all."""
+    found: list[Json] = []
+    async for item in items:
+        found.append(item)
+        if "total" in item:
+            break
+    return found
 
 
 async def pull(request: Request) -> Response:
@@ -322,6 +457,17 @@ async def pull(request: Request) -> Response:
 async def _last(items: AsyncGenerator[Json]) -> Json:
     async with contextlib.aclosing(items):
         return [item async for item in items][-1]
+
+
+async def push(request: Request) -> Response:
+    """Models go out through `jimoto mirror`; this server holds no account and no key."""
+    rooms, body = _rooms(request), await _body(request, wire.PULL_FIELDS)
+    name = body.get("model") or body.get("name") or ""
+    if not name.strip():
+        raise ApiError(400, "model is required")
+    await asyncio.to_thread(rooms.library.find, name, f"model '{name}' not found")
+    text = "push is not supported by Jimoto's embedded server; share models with `jimoto mirror`"
+    raise ApiError(501, text)
 
 
 async def copy(request: Request) -> Response:
@@ -379,9 +525,76 @@ def _digest(request: Request) -> str:
         raise ApiError(400, "invalid digest format") from None
 
 
-async def _each(items: list[Json]) -> AsyncGenerator[Json]:
-    for item in items:
-        yield item
+async def _chain(items: list[Json], rest: AsyncGenerator[Json]) -> AsyncGenerator[Json]:
+    async with contextlib.aclosing(rest):
+        for item in items:
+            yield item
+        async for item in rest:
+            yield item
+
+
+# --- the same in OpenAI's dialect -----------------------------------------------------
+
+
+async def v1_chat(request: Request) -> Response:
+    rooms, asked = _rooms(request), await _body(request, openai_v1.CHAT_FIELDS)
+    body = openai_v1.chat_request(asked)
+    model = await _chat_model(rooms, body)
+    answers.check_chat(body, model)
+    options = answers.make_options(body, model)
+    plan = answers.make_plan(model, options, rooms.settings)
+    parts = _parts(rooms, body, answers.CHAT, plan, answers.chat_job(body, model, options))
+    ident, created = f"chatcmpl-{secrets.randbelow(1000)}", rooms.clock.wall_ns() // 10**9
+    if not body["stream"]:
+        answer = await _unless_gone(request, _joined(parts, answers.CHAT))
+        return JsonResponse(openai_v1.chat_answer(answer, ident, created))
+    dialect = openai_v1.ChatStream(ident, created, openai_v1.wants_usage(asked))
+    return SseResponse(await _unless_gone(request, _first(parts)), parts, dialect)
+
+
+async def v1_completions(request: Request) -> Response:
+    rooms, asked = _rooms(request), await _body(request, openai_v1.COMPLETION_FIELDS)
+    body = openai_v1.completion_request(asked)
+    model = await _generate_model(rooms, body)
+    if not body["prompt"]:
+        raise ApiError(400, "prompt is empty")
+    answers.check_generate(body, model)
+    options = answers.make_options(body, model)
+    plan = answers.make_plan(model, options, rooms.settings)
+    parts = _parts(rooms, body, answers.GENERATE, plan, answers.generate_job(body, model, options))
+    ident, created = f"cmpl-{secrets.randbelow(1000)}", rooms.clock.wall_ns() // 10**9
+    if not body["stream"]:
+        answer = await _unless_gone(request, _joined(parts, answers.GENERATE))
+        return JsonResponse(openai_v1.completion_answer(answer, ident, created))
+    dialect = openai_v1.CompletionStream(ident, created, openai_v1.wants_usage(asked))
+    return SseResponse(await _unless_gone(request, _first(parts)), parts, dialect)
+
+
+async def v1_embeddings(request: Request) -> Response:
+    rooms, body = _rooms(request), await _body(request, openai_v1.EMBEDDING_FIELDS)
+    if body.get("input") in (None, "", []):
+        raise ApiError(400, "invalid input")
+    if not body.get("model", "").strip():
+        raise ApiError(404, "model '' not found")
+    found, done, _ = await _unless_gone(request, _embed(rooms, body))
+    shaped = [vectors.shape_vector(values, body.get("dimensions", 0)) for values in found]
+    encoding = body.get("encoding_format", "float")
+    listed = openai_v1.embedding_list(body["model"], shaped, done.prompt_count, encoding)
+    return JsonResponse(listed)
+
+
+async def v1_models(request: Request) -> Response:
+    rooms = _rooms(request)
+    entries = await asyncio.to_thread(rooms.library.store.entries)
+    data = [openai_v1.model_item(e.name.short, e.modified_ns // 10**9) for e in entries]
+    return JsonResponse({"object": "list", "data": data})
+
+
+async def v1_model(request: Request) -> Response:
+    rooms, name = _rooms(request), request.path_params["model"]
+    short = parse_model_name(name).short
+    found = await asyncio.to_thread(rooms.library.find, name, f"model '{short}' not found")
+    return JsonResponse(openai_v1.model_item(name, found.entry.modified_ns // 10**9))
 
 
 ROUTES = [
@@ -393,21 +606,35 @@ ROUTES = [
     Route("/api/show", show, methods=["POST"]),
     Route("/api/generate", generate, methods=["POST"]),
     Route("/api/chat", chat, methods=["POST"]),
+    Route("/api/embed", embed, methods=["POST"]),
+    Route("/api/embeddings", embeddings, methods=["POST"]),
     Route("/api/create", create, methods=["POST"]),
     Route("/api/pull", pull, methods=["POST"]),
+    Route("/api/push", push, methods=["POST"]),
     Route("/api/copy", copy, methods=["POST"]),
     Route("/api/delete", delete, methods=["DELETE"]),
     Route("/api/blobs/{digest}", find_blob, methods=["HEAD"]),
     Route("/api/blobs/{digest}", add_blob, methods=["POST"]),
+    Route("/v1/chat/completions", v1_chat, methods=["POST"]),
+    Route("/v1/completions", v1_completions, methods=["POST"]),
+    Route("/v1/embeddings", v1_embeddings, methods=["POST"]),
+    Route("/v1/models", v1_models, methods=["GET"]),
+    Route("/v1/models/{model:path}", v1_model, methods=["GET"]),
 ]
 
 
 # --- errors and the whole -------------------------------------------------------------
 
 
+def _error(request: Request, status: int, text: str) -> Response:
+    is_openai = request.url.path.startswith("/v1/")
+    body = openai_v1.error(status, text) if is_openai else {"error": text}
+    return JsonResponse(body, status_code=status)
+
+
 async def _on_api_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
-    return JsonResponse({"error": error.text}, status_code=error.status)
+    return _error(request, error.status, error.text)
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
@@ -422,7 +649,7 @@ async def _on_gone(request: Request, error: Exception) -> Response:
 
 
 async def _on_bug(request: Request, error: Exception) -> Response:
-    return JsonResponse({"error": "internal server error"}, status_code=500)
+    return _error(request, 500, "internal server error")
 
 
 def create_app(
@@ -453,6 +680,7 @@ def create_app(
             ApiError: _on_api_error,
             HTTPException: _on_http_error,
             ClientGone: _on_gone,
+            ClientDisconnect: _on_gone,
             Exception: _on_bug,
         },
     )

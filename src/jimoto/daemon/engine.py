@@ -11,12 +11,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from jimoto.daemon.child import Child, ChildDied
-from jimoto.daemon.jobs import Done, Event, Job, Loaded, LoadPlan, Started, Text
+from jimoto.daemon.jobs import (
+    Done,
+    EmbedEvent,
+    EmbedJob,
+    Event,
+    Job,
+    Loaded,
+    LoadPlan,
+    Started,
+    Text,
+    Vector,
+)
 from jimoto.daemon.settings import FOREVER, Clock, Settings
 from jimoto.daemon.wire import ApiError
 
@@ -67,6 +78,33 @@ def find_refusal(plan: LoadPlan) -> str | None:
     return short.text("en").replace("\n", " ") if short else None
 
 
+def memory_limit(plan: LoadPlan) -> int:
+    """Bytes that the process of this model may take: what is predicted, and half as much again.
+
+    The spare GiB is for what a prediction does not see: schemas, templates, long prompts.
+    """
+    import platform
+
+    from jimoto.errors import ModelError
+    from jimoto.hardware.gguf_head import read_head
+    from jimoto.hardware.memory import Use, estimate_memory, processor_family
+    from jimoto.hardware.subjects import subject_of_head
+
+    use = Use(
+        plan.context_length,
+        batch=plan.batch,
+        full_window=True,
+        processor=processor_family(platform.machine()),
+    )
+    try:
+        subject = subject_of_head(read_head(plan.path), plan.name)
+        predicted = estimate_memory(subject, use).total_bytes
+        predicted += sum(path.stat().st_size for path in plan.adapters)
+    except (ModelError, OSError):
+        predicted = 2 * plan.size_bytes
+    return predicted * 3 // 2 + 2**30
+
+
 BUSY = "server busy, please try again.  maximum pending requests exceeded"
 DIED = "the model's process ended unexpectedly; the next request starts a new one"
 
@@ -100,10 +138,19 @@ class LlamaEngine:
         async with self._in_turn(plan, keep_alive):
             pass
 
-    async def run(
-        self, plan: LoadPlan, job: Job, keep_alive: float | None
-    ) -> AsyncGenerator[Event]:
+    def run(self, plan: LoadPlan, job: Job, keep_alive: float | None) -> AsyncGenerator[Event]:
         """Events of one job. Closing the generator early stops the work."""
+        return cast(AsyncGenerator[Event], self._work(plan, job, keep_alive))
+
+    def embed(
+        self, plan: LoadPlan, job: EmbedJob, keep_alive: float | None
+    ) -> AsyncGenerator[EmbedEvent]:
+        """The same for texts that become vectors."""
+        return cast(AsyncGenerator[EmbedEvent], self._work(plan, job, keep_alive))
+
+    async def _work(
+        self, plan: LoadPlan, job: Job | EmbedJob, keep_alive: float | None
+    ) -> AsyncGenerator[Event | Vector]:
         began = self._clock.monotonic()
         for attempt in (1, 2):
             async with self._in_turn(plan, keep_alive) as runner:
@@ -263,7 +310,8 @@ class LlamaEngine:
     async def _load(self, plan: LoadPlan) -> Runner:
         child = await self._start_child()
         try:
-            await child.send(plan.command())
+            limit = await asyncio.to_thread(memory_limit, plan)
+            await child.send(plan.command() | {"memory_limit_bytes": limit})
             reply = await asyncio.wait_for(child.receive(), self._settings.load_timeout_seconds)
             if "error" in reply:
                 raise ApiError(reply["status"], reply["error"])
@@ -294,11 +342,11 @@ class LlamaEngine:
 
     # --- one job ---
 
-    async def _submit(self, runner: Runner, job: Job) -> None:
+    async def _submit(self, runner: Runner, job: Job | EmbedJob) -> None:
         self._next_id += 1
         runner.job = self._next_id
         try:
-            await runner.child.send({"op": "run", "id": runner.job, **asdict(job)})
+            await runner.child.send({"id": runner.job, **job.command()})
             reply = await runner.child.receive()
             if reply.get("accepted") != runner.job:
                 raise ChildDied
@@ -306,7 +354,7 @@ class LlamaEngine:
             self._give_up(runner)
             raise
 
-    async def _events(self, runner: Runner, load_seconds: float) -> AsyncGenerator[Event]:
+    async def _events(self, runner: Runner, load_seconds: float) -> AsyncGenerator[Event | Vector]:
         """The child's replies as events, up to the last one."""
         # The template is a stranger's program: it gets so much time and no more.
         timeout: float | None = self._settings.prompt_timeout_seconds
@@ -314,7 +362,9 @@ class LlamaEngine:
             while True:
                 reply = await asyncio.wait_for(runner.child.receive(), timeout)
                 if "text" in reply:
-                    yield Text(reply["text"])
+                    yield Text(reply["text"], tuple(reply.get("logprobs", ())))
+                elif "vector" in reply:
+                    yield Vector(reply["vector"])
                 elif "prompt" in reply:
                     timeout = None
                     prompt = reply["prompt"]

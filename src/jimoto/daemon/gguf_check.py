@@ -11,7 +11,7 @@ from __future__ import annotations
 import mmap
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ MAX_NAME_BYTES = 65_535  # of a metadata key
 MAX_DIMENSIONS = 4
 MAX_ARRAY_DEPTH = 2
 MAX_ALIGNMENT = 2**16
+MAX_TOKEN_BYTES = 65_535  # llama.cpp counts a token's bytes in 32 bits; no vocabulary comes near
 
 # value type → struct format; 8 is a string, 9 an array
 _SCALARS = {
@@ -63,7 +64,9 @@ class BrokenGguf(ValueError):
 class Tensor:
     name: str
     type: str  # `F16`
-    shape: tuple[int, ...]
+    shape: tuple[int, ...]  # fastest dimension first
+    start: int = 0  # where its bytes begin in the file
+    n_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -140,15 +143,18 @@ def parse_gguf(data: bytes | mmap.mmap, keep_arrays: bool = False) -> Gguf:
         raise BrokenGguf("it claims more tensors or metadata than any model has")
     # 2) metadata
     metadata: dict[str, Any] = {}
+    counts: dict[str, int] = {}  # items of each list
     for _ in range(n_metadata):
         key = reader.text(MAX_NAME_BYTES)
         if key in metadata:
             raise BrokenGguf(f"the key {key[:80]!r} stands twice")
         metadata[key] = reader.value(reader.scalar("I"), keep_arrays)
+        counts[key] = reader.last_count
     architecture = metadata.get("general.architecture")
     if not isinstance(architecture, str) or not architecture:
         raise BrokenGguf("it names no architecture")
     _check_counts(metadata, architecture)
+    _check_vocabulary(counts)
     # 3) tensors: each one's bytes must lie inside the file
     alignment = metadata.get("general.alignment", 32)
     power_of_two = type(alignment) is int and 0 < alignment <= MAX_ALIGNMENT
@@ -166,7 +172,8 @@ def parse_gguf(data: bytes | mmap.mmap, keep_arrays: bool = False) -> Gguf:
             raise BrokenGguf(
                 f"it is cut short: tensor {tensor.name[:80]!r} ends {missing} bytes after the file"
             )
-    return Gguf(metadata, tuple(tensor for tensor, _, _ in found), len(data))
+    tensors = (replace(t, start=start + offset, n_bytes=n_bytes) for t, offset, n_bytes in found)
+    return Gguf(metadata, tuple(tensors), len(data))
 
 
 def _check_counts(metadata: dict[str, Any], architecture: str) -> None:
@@ -177,6 +184,15 @@ def _check_counts(metadata: dict[str, Any], architecture: str) -> None:
         is_list = value is None or isinstance(value, list)  # some models count heads layer by layer
         if not is_list and not (type(value) is int and 0 < value < 2**31):
             raise BrokenGguf(f"the value of {key!r} makes no sense")
+
+
+def _check_vocabulary(counts: dict[str, int]) -> None:
+    """Each token has its type and its score: llama.cpp reads them side by side, unchecked."""
+    n_tokens = counts.get("tokenizer.ggml.tokens", 0)
+    for key in ("token_type", "scores"):
+        found = counts.get(f"tokenizer.ggml.{key}", n_tokens)
+        if found < n_tokens:
+            raise BrokenGguf(f"its vocabulary has {n_tokens} tokens and {found} of {key!r}")
 
 
 def _product(shape: tuple[int, ...]) -> int:
@@ -193,6 +209,7 @@ class _Reader:
         self._data = data
         self._order = "<"
         self.position = 0
+        self.last_count = 0  # items of the list that was read last
 
     def head(self) -> int:
         """Magic and version; a big-endian file shows itself by a version with its bytes swapped."""
@@ -246,16 +263,23 @@ class _Reader:
             raise BrokenGguf("a list in it is longer or deeper than any model needs")
         if kind in _SCALARS and not keep:
             self._skip(count * struct.calcsize("<" + _SCALARS[kind]))
+            self.last_count = count
             return None
         # Each item takes at least a byte, so a false count ends at the end of the file, not of
         # the memory.
         items = list(self._items(kind, count, keep, depth))
+        self.last_count = count
         return items if keep else None
 
     def _items(self, kind: int, count: int, keep: bool, depth: int) -> Iterator[Any]:
         for _ in range(count):
-            if kind == _STRING and not keep:
-                self._skip(self.scalar("Q"))
+            if kind == _STRING:
+                length = self.scalar("Q")
+                if length > MAX_TOKEN_BYTES:
+                    raise BrokenGguf("a text in one of its lists is longer than any token")
+                raw = self._take(length)
+                if keep:
+                    yield raw.decode("utf-8", errors="replace")
             else:
                 yield self.value(kind, keep, depth)
 

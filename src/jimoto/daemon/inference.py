@@ -8,6 +8,7 @@ plain dictionary, the fields of `jobs.Job`, and answers are plain dictionaries t
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import re
 import time
@@ -15,9 +16,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from jimoto.daemon.prompt import CHATML, compile_template, drop_oldest, render
+from jimoto.daemon.prompt import CHATML, compile_template, drop_oldest, go_writer, render
 from jimoto.daemon.stopping import StopScanner
-from jimoto.daemon.thinking import CLOSING, OPENING
+from jimoto.daemon.toolcalls import ToolFormat, format_tags
 
 Command = dict[str, Any]
 
@@ -85,12 +86,12 @@ class Model:
         if not self.context:
             raise RunError("not enough memory for the context of this model")
         self.memory = llama.llama_get_memory(self.context)
+        self._adapters = attach_adapters(llama, self.handle, self.context, command["adapters"])
         # 3) what is asked for again and again
         self.n_vocab: int = llama.llama_vocab_n_tokens(self.vocab)
         self.bos: int = llama.llama_vocab_bos(self.vocab)
         self.adds_bos = bool(llama.llama_vocab_get_add_bos(self.vocab)) and self.bos >= 0
-        self._pieces: dict[int, bytes] = {}
-        self._shown = self._special_tokens((OPENING, CLOSING))
+        self._pieces: dict[tuple[int, bool], bytes] = {}
         raw_template = llama.llama_model_chat_template(self.handle, None)
         self.template = raw_template.decode("utf-8", "replace") if raw_template else None
 
@@ -107,11 +108,11 @@ class Model:
             tokens.insert(0, self.bos)
         return tokens
 
-    def piece(self, token: int) -> bytes:
-        """The bytes of a token; control tokens have none, except those that mark thinking."""
-        if token not in self._pieces:
-            self._pieces[token] = self._read_piece(token, token in self._shown)
-        return self._pieces[token]
+    def piece(self, token: int, special: bool = False) -> bytes:
+        """The bytes of a token; control tokens have none, unless they are asked for."""
+        if (token, special) not in self._pieces:
+            self._pieces[token, special] = self._read_piece(token, special)
+        return self._pieces[token, special]
 
     def token_text(self, token: int) -> str:
         if token < 0:
@@ -131,9 +132,25 @@ class Model:
                 return buffer.raw[:count]
             size = -count
 
-    def _special_tokens(self, texts: Sequence[str]) -> set[int]:
+    def single_tokens(self, texts: Sequence[str]) -> set[int]:
+        """Those of the texts that are one token each: tags, where the vocabulary knows them."""
         tokenized = [[t for t in self.tokenize(text) if t != self.bos] for text in texts]
         return {tokens[0] for tokens in tokenized if len(tokens) == 1}
+
+
+def attach_adapters(llama: Any, handle: Any, context: Any, paths: Sequence[str]) -> list[Any]:
+    """Apply LoRA files to a context, each with scale 1; or fail, never answer without them."""
+    if not paths:
+        return []
+    adapters = [llama.llama_adapter_lora_init(handle, os.fsencode(path)) for path in paths]
+    if not all(adapters):
+        raise RunError("llama.cpp cannot apply the adapter of this model")
+    count = len(adapters)
+    handles = (llama.llama_adapter_lora_p_ctypes * count)(*adapters)
+    scales = (ctypes.c_float * count)(*[1.0] * count)
+    if llama.llama_set_adapters_lora(context, handles, count, scales) != 0:
+        raise RunError("llama.cpp cannot apply the adapter of this model")
+    return adapters
 
 
 class Sampler:
@@ -209,6 +226,13 @@ class Session:
     def context_length(self) -> int:
         return self._model.context_length
 
+    def lend(self) -> Model:
+        """The model, for work that fills its cache with something else."""
+        del self._cached[:]
+        self._prefilled = 0
+        self._llama.llama_memory_clear(self._model.memory, True)
+        return self._model
+
     def run(self, job: Command) -> Iterator[Command]:
         """Replies to one command, the last of them `done`."""
         # 1) the prompt
@@ -229,6 +253,8 @@ class Session:
         generated: list[int] = []
         reason, count = "length", 0
         scanner = StopScanner(job["options"]["stop"])
+        shown = self._model.single_tokens(shown_tags(job))
+        figures = TokenFigures(self._model, job["logprobs"])
         for token in self._decode(tokens, job, text):
             if isinstance(token, str):
                 reason = token
@@ -236,13 +262,17 @@ class Session:
                 break
             count += 1
             generated.append(token)
-            if piece := scanner.feed(self._model.piece(token)):
-                yield {"text": piece}
+            raw = self._model.piece(token, token in shown)
+            figures.note(token, raw)
+            if piece := scanner.feed(raw):
+                yield {"text": piece, **figures.of(piece)}
             if scanner.stopped:
                 reason = "stop"
                 break
-        if rest := "" if scanner.stopped else scanner.finish():
-            yield {"text": rest}
+        rest = "" if scanner.stopped else scanner.finish()
+        last = {} if scanner.stopped else figures.rest()
+        if rest or last:
+            yield {"text": rest, **last}
         yield {
             "done": {
                 "reason": reason,
@@ -260,29 +290,38 @@ class Session:
         """The text that reaches the model, and its tokens; the oldest messages go if need be."""
         model = self._model
         before = self._detokenize(job["context"])
-        if job["messages"] is None:
+        if job["messages"] is None and not job["template"]:
             text = before + job["prompt"]
             return text, model.tokenize(text)
-        source = model.template or CHATML
-        if source not in self._templates:
-            self._templates[source] = compile_template(source)
-        template, variables = self._templates[source], self._variables(job)
+        write = self._writer(job)
 
         def tokens_of(messages: list[Any]) -> tuple[str, list[int]]:
-            text = before + render(template, messages, variables)
+            text = before + write(messages)
             return text, model.tokenize(text)
 
-        messages = job["messages"]
+        messages = job["messages"] or []
         if job["truncate"]:
             room = self._prompt_room
             messages = drop_oldest(messages, lambda kept: len(tokens_of(kept)[1]) <= room)
         return tokens_of(messages)
+
+    def _writer(self, job: Command) -> Callable[[list[Any]], str]:
+        """What makes messages the prompt: TEMPLATE, or the Jinja text that came with the model."""
+        if job["template"]:
+            names = ("tools", "think", "prompt", "suffix")
+            return go_writer(job["template"], **{name: job[name] for name in names})
+        source = self._model.template or CHATML
+        if source not in self._templates:
+            self._templates[source] = compile_template(source)
+        template, variables = self._templates[source], self._variables(job)
+        return lambda messages: render(template, messages, variables)
 
     def _variables(self, job: Command) -> dict[str, Any]:
         model, llama = self._model, self._llama
         return {
             "bos_token": model.token_text(model.bos),
             "eos_token": model.token_text(llama.llama_vocab_eos(model.vocab)),
+            "tools": job["tools"] or None,  # as transformers does
             **job["variables"],
         }
 
@@ -333,15 +372,29 @@ class Session:
     def _decode(self, prompt: list[int], job: Command, text: str) -> Iterator[int | str]:
         """Tokens one by one; a text says why they end before `num_predict` is reached."""
         model, options = self._model, job["options"]
-        limit = options["num_predict"] if options["num_predict"] >= 0 else 10 * model.context_length
+        asked, most = options["num_predict"], 10 * model.context_length
+        limit = min(asked, most) if asked >= 0 else most
         grammar: str | None = job["grammar"]
         # A thinking model thinks freely first; the grammar begins after its closing tag.
-        waits = grammar is not None and job["thinks"] and not text.rstrip().endswith(CLOSING)
+        opening, closing = (tag.encode() for tag in job["think_tags"])
+        tail = text.rstrip().encode()
+        waits = grammar is not None and job["thinks"] and not tail.endswith(closing)
+        inside = tail.endswith(opening)
         sampler = Sampler(model, job, None if waits else grammar, prompt)
+        tags = model.single_tokens(job["think_tags"]) if waits else set()
         seen = b""
         try:
             for count in range(limit):
                 token = sampler.sample(model.context)
+                if waits:
+                    written = seen + model.piece(token, token in tags)
+                    ends = model.is_end(token)
+                    if not inside and (ends or _is_answer(written.lstrip(), opening)):
+                        # It answers without a thought, so this is the first token of the answer.
+                        waits = False
+                        sampler.close()
+                        sampler = Sampler(model, job, grammar, prompt)
+                        token = sampler.sample(model.context)
                 if model.is_end(token):
                     yield "stop"
                     return
@@ -350,8 +403,9 @@ class Session:
                     yield "cancelled"
                     return
                 if waits:
-                    seen = (seen + model.piece(token))[-256:]
-                    if CLOSING.encode() in seen:
+                    inside = inside or written.lstrip().startswith(opening)
+                    seen = written[-256:] if inside else written
+                    if closing in seen:
                         waits = False
                         sampler.close()
                         sampler = Sampler(model, job, _after_whitespace(grammar), prompt)
@@ -392,6 +446,72 @@ class Session:
         if status == 2:
             return False
         raise RunError(f"llama.cpp failed to decode (code {status})")
+
+
+def shown_tags(job: Command) -> list[str]:
+    """Tags that may be control tokens, and that the text is split by."""
+    calls = job["tool_format"]
+    return [*job["think_tags"], *(format_tags(ToolFormat(**calls)) if calls else ())]
+
+
+def _is_answer(written: bytes, opening: bytes) -> bool:
+    """Whether this cannot become the opening tag any more."""
+    return not opening.startswith(written[: len(opening)])
+
+
+class TokenFigures:
+    """Log probabilities of tokens, handed out with the text that they became.
+
+    They are those of the model, before penalties, temperature and grammar change them.
+    """
+
+    def __init__(self, model: Model, alternatives: int | None) -> None:
+        self._model = model
+        self._alternatives = alternatives
+        self._waiting: list[tuple[int, Command]] = []  # where the token's text begins, in bytes
+        self._written = self._told = 0  # bytes
+
+    def note(self, token: int, raw: bytes) -> None:
+        """The token that was just sampled; the context still holds what it was chosen from."""
+        if self._alternatives is None:
+            return
+        self._waiting.append((self._written, self._figures(token, self._alternatives)))
+        self._written += len(raw)
+
+    def of(self, text: str) -> Command:
+        """The figures of the tokens whose text begins within what is now told."""
+        if self._alternatives is None:
+            return {}
+        self._told += len(text.encode("utf-8"))
+        ready = [figures for begin, figures in self._waiting if begin < self._told]
+        self._waiting = self._waiting[len(ready) :]
+        return {"logprobs": ready}
+
+    def rest(self) -> Command:
+        """The figures of tokens without a text of their own, at the very end."""
+        return {"logprobs": [figures for _, figures in self._waiting]} if self._waiting else {}
+
+    def _figures(self, token: int, alternatives: int) -> Command:
+        import numpy as np
+
+        model = self._model
+        pointer = model.llama.llama_get_logits_ith(model.context, -1)
+        logits = np.ctypeslib.as_array(pointer, (model.n_vocab,)).astype(np.float64)
+        logits -= logits.max()
+        logits -= np.log(np.exp(logits).sum())
+        found = self._figure(token, logits)
+        if alternatives:
+            most = np.argsort(-logits, kind="stable")[:alternatives]
+            found["top_logprobs"] = [self._figure(int(other), logits) for other in most]
+        return found
+
+    def _figure(self, token: int, logprobs: Any) -> Command:
+        raw = self._model.piece(token, special=True)
+        value = float(logprobs[token])
+        text = raw.decode("utf-8", "replace")
+        # JSON has no infinity: what is impossible is merely very unlikely.
+        value = value if math.isfinite(value) else -9999.0
+        return {"token": text, "logprob": value, "bytes": list(raw)}
 
 
 def _after_whitespace(grammar: str | None) -> str | None:

@@ -10,7 +10,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from jimoto.daemon.wire import Options
+from jimoto.daemon.options import Options
+from jimoto.daemon.thinking import CLOSING, OPENING
+from jimoto.daemon.toolcalls import ToolFormat
 
 
 @dataclass(frozen=True)
@@ -27,19 +29,21 @@ class LoadPlan:
     main_gpu: int = 0
     use_mmap: bool = True
     threads: int = 0
+    adapters: tuple[Path, ...] = ()  # LoRA files that are applied, each with scale 1
 
     @property
     def load_options(self) -> tuple[object, ...]:
         """What makes a reload necessary when it differs."""
         return (
             self.path, self.context_length, self.batch, self.gpu_layers, self.main_gpu,
-            self.use_mmap, self.threads,
+            self.use_mmap, self.threads, self.adapters,
         )  # fmt: skip
 
     def command(self) -> dict[str, Any]:
         shown_only = ("name", "digest", "size_bytes")
         values = {key: value for key, value in asdict(self).items() if key not in shown_only}
-        return {"op": "load", **values, "path": str(self.path)}
+        paths = {"path": str(self.path), "adapters": [str(path) for path in self.adapters]}
+        return {"op": "load", **values, **paths}
 
 
 @dataclass(frozen=True)
@@ -48,16 +52,37 @@ class Job:
 
     messages: list[dict[str, Any]] | None = None
     prompt: str = ""
+    suffix: str = ""  # with a Go template and no messages: what lies between is asked for
+    template: str = ""  # in Go's language; "": the model's own, in Jinja
+    tools: list[dict[str, Any]] = field(default_factory=list)
+    tool_format: ToolFormat | None = None  # how a call is written; None: calls are only text
+    think: bool | str | None = None  # what holds for this request; None: the model cannot
     context: list[int] | None = None  # tokens of an earlier run, put in front
     variables: dict[str, Any] = field(default_factory=dict)  # for the template: enable_thinking …
     options: Options = field(default_factory=Options)
     seed: int = 0
     schema: dict[str, Any] | None = None  # the answer must follow it
     thinks: bool = False  # then the schema holds for what comes after the thinking
+    think_tags: tuple[str, str] = (OPENING, CLOSING)
+    logprobs: int | None = None  # how many alternatives to each token; None: no figures at all
     truncate: bool = True
     shift: bool = True
     wants_context: bool = False
     render_only: bool = False
+
+    def command(self) -> dict[str, Any]:
+        return {"op": "run", **asdict(self)}
+
+
+@dataclass(frozen=True)
+class EmbedJob:
+    """Texts that become vectors; one `Vector` event for each, in their order."""
+
+    inputs: tuple[str, ...]
+    truncate: bool = True  # what is too long is cut, else refused
+
+    def command(self) -> dict[str, Any]:
+        return {"op": "embed", **asdict(self)}
 
 
 @dataclass(frozen=True)
@@ -72,6 +97,14 @@ class Started:
 @dataclass(frozen=True)
 class Text:
     text: str
+    logprobs: tuple[dict[str, Any], ...] = ()  # one for each token, as the wire shows it
+
+
+@dataclass(frozen=True)
+class Vector:
+    """The embedding of one text, as long as the model is wide and not normalised."""
+
+    values: list[float]
 
 
 @dataclass(frozen=True)
@@ -85,7 +118,8 @@ class Done:
     rendered: str | None = None  # the prompt, for a job that asked for nothing else
 
 
-Event = Started | Text | Done
+Event = Started | Text | Done  # of a job
+EmbedEvent = Started | Vector | Done  # of an embed job
 
 
 @dataclass(frozen=True)
@@ -103,6 +137,10 @@ class Engine(Protocol):
     async def load(self, plan: LoadPlan, keep_alive: float | None) -> None: ...
 
     def run(self, plan: LoadPlan, job: Job, keep_alive: float | None) -> AsyncGenerator[Event]: ...
+
+    def embed(
+        self, plan: LoadPlan, job: EmbedJob, keep_alive: float | None
+    ) -> AsyncGenerator[EmbedEvent]: ...
 
     async def unload(self, path: Path) -> None: ...
 

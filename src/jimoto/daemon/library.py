@@ -7,15 +7,20 @@ runs them in a thread.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jimoto.daemon.adapter_check import WrongAdapter, check_adapter
+from jimoto.daemon.chat_template import BrokenTemplate, ChatTemplate, choose_template, read_go
 from jimoto.daemon.gguf_check import BrokenGguf, Gguf, check_gguf
 from jimoto.daemon.names import InvalidName, ModelName, parse_name, split_source
+from jimoto.daemon.quantize import SOURCES, parse_target, run_quantizer
 from jimoto.daemon.store import (
     CONFIG_TYPE,
     Entry,
@@ -25,19 +30,22 @@ from jimoto.daemon.store import (
     Store,
     parse_digest,
 )
-from jimoto.daemon.thinking import template_thinks
 from jimoto.daemon.wire import ApiError, Json, format_local, read_messages, to_json
 
 _IMAGE = "application/vnd.ollama.image."
 MODEL, SYSTEM, LICENSE = _IMAGE + "model", _IMAGE + "system", _IMAGE + "license"
 PARAMS, MESSAGES = _IMAGE + "params", _IMAGE + "messages"
 ADAPTER = _IMAGE + "adapter"
+TEMPLATE, OLD_TEMPLATE = _IMAGE + "template", _IMAGE + "prompt"
 
 # What real Ollama does with a create request and this server does not do yet.
 _NOT_YET = (
-    "template", "adapters", "quantize", "quantization", "renderer", "parser", "requires",
-    "draft_files", "draft_quantize", "info", "remote_host",
+    "renderer", "parser", "draft_files", "draft_quantize", "info", "remote_host",
 )  # fmt: skip
+
+
+# source, target, type → tensors done and in all
+Quantizer = Callable[[Path, Path, str], Generator[tuple[int, int]]]
 
 
 @dataclass(frozen=True)
@@ -53,22 +61,36 @@ class Model:
     licenses: tuple[str, ...]
     parameters: Json
     messages: list[Json]
-    has_adapter: bool = False
+    chat: ChatTemplate  # the one that is used
+    template: str = ""  # the text of TEMPLATE, which may be another
+    adapters: tuple[Path, ...] = ()
 
     @property
     def name(self) -> str:
         return self.entry.name.short
 
     @property
+    def requires(self) -> str:
+        """The Ollama version that its maker asks for; for information only."""
+        found = self.config.get("requires")
+        return found if isinstance(found, str) else ""
+
+    @property
     def thinks(self) -> bool:
-        return template_thinks(self.gguf.chat_template)
+        return self.chat.think_tags is not None
 
     @property
     def capabilities(self) -> list[str]:
-        """What this server can do with the model. Tools are not among it yet."""
+        """What this server can do with the model."""
         if self.gguf.is_embedding_model:
             return ["embedding"]
-        return ["completion", *(["thinking"] if self.thinks else [])]
+        found = {
+            "completion": True,
+            "tools": self.chat.tools,
+            "insert": bool(self.chat.insert_source),
+            "thinking": self.thinks,
+        }
+        return [name for name, has in found.items() if has]
 
 
 def parse_model_name(text: str) -> ModelName:
@@ -84,11 +106,22 @@ def parse_model_name(text: str) -> ModelName:
 
 
 class Library:
-    """The models of one store. Facts about a GGUF are read once: a blob never changes."""
+    """The models of one store. Facts about a GGUF are read once: a blob never changes.
 
-    def __init__(self, store: Store) -> None:
+    `prefers_go` is OLLAMA_GO_TEMPLATE, where it is set.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        prefers_go: bool | None = None,
+        quantizer: Quantizer = run_quantizer,
+    ) -> None:
         self.store = store
+        self._quantizer = quantizer
+        self._prefers_go = prefers_go
         self._facts: dict[str, Gguf] = {}
+        self._chosen: dict[tuple[str, str], ChatTemplate] = {}
 
     # --- looking up ---
 
@@ -120,12 +153,13 @@ class Library:
         answer: Json = {
             "modelfile": format_modelfile(model),
             "parameters": "\n".join(_parameter_lines(model.parameters)),
-            "template": model.gguf.chat_template,
+            "template": model.chat.source,
             "system": model.system,
             "license": "\n".join(model.licenses),
             "details": details(model.config, model.parent),
             "messages": model.messages,
             "capabilities": model.capabilities,
+            "requires": model.requires,
             "modified_at": format_local(model.entry.modified_ns),
         }
         answer = {key: value for key, value in answer.items() if value}
@@ -146,10 +180,11 @@ class Library:
                 raise ApiError(400, f"'{key}' is not supported by Jimoto's embedded server yet")
         messages = read_messages(body.get("messages") or [])
         licenses = _licenses(body.get("license"))
+        template = _checked_template(body.get("template") or "")
         # 1) where the weights come from
         if body.get("from"):
             base = self._base(body["from"])
-            layers, config = list(base.entry.manifest.layers), base.config
+            layers, config, gguf = list(base.entry.manifest.layers), base.config, base.gguf
             layers = [_inherited(layer, base.name) for layer in layers]
             parameters = base.parameters | (body.get("parameters") or {})
         elif body.get("files"):
@@ -159,8 +194,17 @@ class Library:
             parameters = body.get("parameters") or {}
         else:
             raise ApiError(400, "neither 'from' or 'files' was specified")
+        if body.get("adapters"):
+            yield {"status": "parsing GGUF"}
+            layers.append(self._adapter_from_files(body["adapters"], gguf))
+        if kind := body.get("quantize") or body.get("quantization"):
+            place = [la.media_type for la in layers].index(MODEL)
+            layers[place] = yield from self._quantized(layers[place], gguf, parse_target(kind))
+            config = config | _weights_config(self.facts(layers[place].digest))
         # 2) what the request adds or replaces
         new: list[tuple[str, bytes]] = []
+        if template:
+            new.append((TEMPLATE, template.encode()))
         if body.get("system"):
             new.append((SYSTEM, body["system"].encode()))
         if body.get("parameters"):
@@ -168,6 +212,7 @@ class Library:
         if messages:
             new.append((MESSAGES, to_json(messages)))
         replaced = {media_type for media_type, _ in new}
+        replaced |= {OLD_TEMPLATE} if template else set()
         layers = [layer for layer in layers if layer.media_type not in replaced]
         new.extend((LICENSE, text.encode()) for text in licenses)
         # 3) blobs, then the manifest
@@ -177,6 +222,8 @@ class Library:
             layer, status = self._add_layer(media_type, content)
             layers.append(layer)
             yield {"status": status}
+        if body.get("requires"):  # told to whoever asks; no version is ever refused
+            config = config | {"requires": body["requires"]}
         config = config | {"rootfs": {"type": "layers", "diff_ids": [la.digest for la in layers]}}
         config_layer, status = self._add_layer(CONFIG_TYPE, to_json(config))
         yield {"status": status}
@@ -190,7 +237,7 @@ class Library:
         if entry is None:
             raise ApiError(404, f'model "{source}" not found')
         if entry.name != target:
-            self.store.replace(target, entry.manifest)
+            self.store.copy(entry, target)
 
     def entry_to_delete(self, text: str) -> Entry:
         entry = self.store.find(self._spelled(text, f'name "{text}" is invalid'))
@@ -217,6 +264,7 @@ class Library:
         weights = next((layer for layer in layers if layer.media_type == MODEL), None)
         if weights is None:
             raise LookupError("no weights among the layers")
+        template = "".join([*texts(OLD_TEMPLATE), *texts(TEMPLATE)][-1:])
         messages = json.loads("".join(texts(MESSAGES)[-1:]) or "[]")
         if not isinstance(messages, list) or not all(isinstance(m, dict) for m in messages):
             raise ValueError("messages are not a list of objects")
@@ -226,18 +274,30 @@ class Library:
             weights=store.blob_path(weights.digest),
             parent=weights.origin,
             gguf=self.facts(weights.digest),
+            template=template,
+            chat=self._chat_template(self.facts(weights.digest).chat_template, template),
             system="".join(texts(SYSTEM)[-1:]),
             licenses=tuple(texts(LICENSE)),
             parameters=_object("".join(texts(PARAMS)[-1:]) or "{}"),
             messages=read_messages(messages),
-            has_adapter=any(layer.media_type == ADAPTER for layer in layers),
+            adapters=tuple(store.blob_path(la.digest) for la in layers if la.media_type == ADAPTER),
         )
+
+    def _chat_template(self, jinja: str, go: str) -> ChatTemplate:
+        """Chosen once for each pair of texts: reading a long TEMPLATE takes milliseconds."""
+        if (jinja, go) not in self._chosen:
+            self._chosen[jinja, go] = choose_template(jinja, go, self._prefers_go)
+        return self._chosen[jinja, go]
 
     def _tag(self, entry: Entry) -> Json:
         try:
             config = _object(self.store.read_blob(entry.manifest.config.digest))
         except (OSError, ValueError):
             config = {}
+        try:
+            capabilities = {"capabilities": self._open(entry).capabilities}
+        except (OSError, ValueError, LookupError):  # it is listed all the same
+            capabilities = {}
         return {
             "name": entry.name.short,
             "model": entry.name.short,
@@ -245,6 +305,7 @@ class Library:
             "size": entry.manifest.size_bytes,
             "digest": entry.digest,
             "details": details(config),
+            **capabilities,
         }
 
     def _base(self, text: str) -> Model:
@@ -254,13 +315,20 @@ class Library:
             raise ApiError(error.status if error.status == 400 else 500, error.text) from None
 
     def _weights_from_files(self, files: dict[str, str]) -> tuple[Layer, Gguf]:
-        for file_name in files:
-            parts = re.split(r"[/\\]", file_name)
-            if any(part in ("", "..") for part in parts) or ":" in parts[0]:
-                raise ApiError(400, "file path must be relative")
         if len(files) > 1:
             text = "a model made of several files is not supported by Jimoto's embedded server yet"
+            _check_relative(files)
             raise ApiError(400, text)
+        digest, gguf = self._uploaded(files)
+        [file_name] = files
+        if gguf.text("general.type") == "adapter":
+            raise ApiError(400, f"'{file_name}' is an adapter; its base model goes into 'from'")
+        size = self.store.blob_path(digest).stat().st_size
+        return Layer(MODEL, digest, size, origin=file_name), gguf
+
+    def _uploaded(self, files: dict[str, str]) -> tuple[str, Gguf]:
+        """The one file of a request: its digest, and what it says about itself."""
+        _check_relative(files)
         [(file_name, digest)] = files.items()
         try:
             digest = parse_digest(digest)
@@ -273,8 +341,49 @@ class Library:
         except BrokenGguf as error:
             self.store.remove_unused([digest])
             raise ApiError(400, f"'{file_name}' is not a usable GGUF file: {error}") from None
-        size = self.store.blob_path(digest).stat().st_size
-        return Layer(MODEL, digest, size, origin=file_name), gguf
+        return digest, gguf
+
+    def _adapter_from_files(self, files: dict[str, str], base: Gguf) -> Layer:
+        """The layer of the one adapter, once it is certain that it fits the base."""
+        if len(files) > 1:
+            raise ApiError(400, "only one adapter is currently supported")
+        [file_name] = files
+        digest, gguf = self._uploaded(files)
+        path = self.store.blob_path(digest)
+        try:
+            check_adapter(gguf, base, path)
+        except WrongAdapter as error:
+            self.store.remove_unused([digest])
+            text = f"'{file_name}' is not an adapter for this base model: {error}"
+            raise ApiError(400, text) from None
+        return Layer(ADAPTER, digest, path.stat().st_size, origin=file_name)
+
+    def _quantized(self, layer: Layer, gguf: Gguf, kind: str) -> Generator[Json, None, Layer]:
+        """The layer of the same weights in another type; yields progress."""
+        old, size = gguf.file_type, gguf.size_bytes
+        if old == kind:
+            return layer
+        if old not in SOURCES:
+            text = f"quantization is only supported for F16, BF16 and F32 models, not for {old}"
+            raise ApiError(500, text)
+        if shutil.disk_usage(self.store.models).free < size:
+            raise ApiError(500, f"not enough free disk space to quantize: {size} bytes are needed")
+        target = self.store.temporary_path()
+        status = f"quantizing {old} model to {kind}"
+        try:
+            source = self.store.blob_path(layer.digest)
+            with contextlib.closing(self._quantizer(source, target, kind)) as steps:
+                for done, total in steps:
+                    counters = {"total": size, "completed": size * done // total}
+                    yield {"status": status, "digest": layer.digest, **counters}
+            yield {"status": "verifying conversion"}
+            check_gguf(target)
+            digest, size = self.store.adopt(target)
+        except BrokenGguf as error:
+            raise ApiError(500, f"the quantized file is broken: {error}") from None
+        finally:
+            target.unlink(missing_ok=True)
+        return Layer(MODEL, digest, size, origin=layer.origin)
 
     def _add_layer(self, media_type: str, content: bytes) -> tuple[Layer, str]:
         digest, is_new = self.store.add_blob(content)
@@ -289,6 +398,13 @@ class Library:
             return self.store.spelled_as_stored(parse_name(split_source(text)[0]))
         except InvalidName:
             raise ApiError(400, complaint) from None
+
+
+def _check_relative(files: dict[str, str]) -> None:
+    for file_name in files:
+        parts = re.split(r"[/\\]", file_name)
+        if any(part in ("", "..") for part in parts) or ":" in parts[0]:
+            raise ApiError(400, "file path must be relative")
 
 
 def details(config: Json, parent: str = "") -> Json:
@@ -324,28 +440,28 @@ def format_parameter_size(count: int) -> str:
 
 
 def format_modelfile(model: Model) -> str:
-    """The Modelfile that would make this model again."""
-    lines = [
-        '# Modelfile generated by "ollama show"',
-        "# To build a new Modelfile based on this, replace FROM with:",
-        f"# FROM {model.name}",
-        "",
-        f"FROM {model.weights}",
-    ]
+    """The Modelfile that would make this model again, as Ollama heads it."""
+    # Imported late: it brings every error that a Modelfile can meet, and is seldom asked for.
+    from jimoto.daemon.modelfile import Command
+    from jimoto.daemon.modelfile import format_modelfile as format_commands
+
+    commands = [Command("model", str(model.weights))]
+    commands.extend(Command("adapter", str(path)) for path in model.adapters)
+    if model.template:
+        commands.append(Command("template", model.template))
     if model.system:
-        lines.append(f"SYSTEM {_quoted(model.system)}")
+        commands.append(Command("system", model.system))
     for key, value in _parameters(model.parameters):
-        shown = value if isinstance(value, str) else _literal(value)
-        lines.append(f"PARAMETER {key} {_quoted(shown)}")
-    lines.extend(f"LICENSE {_quoted(text)}" for text in model.licenses)
-    lines.extend(f"MESSAGE {m['role']} {_quoted(m['content'])}" for m in model.messages)
-    return "\n".join(lines) + "\n"
-
-
-def _quoted(text: str) -> str:
-    if "\n" not in text and text == text.strip(" "):
-        return text
-    return f'"""{text}"""' if '"' in text else f'"{text}"'
+        commands.append(Command(key, value if isinstance(value, str) else _literal(value)))
+    commands.extend(Command("license", text) for text in model.licenses)
+    commands.extend(Command("message", f"{m['role']}: {m['content']}") for m in model.messages)
+    if model.requires:
+        commands.append(Command("requires", model.requires))
+    return (
+        '# Modelfile generated by "ollama show"\n'
+        "# To build a new Modelfile based on this, replace FROM with:\n"
+        f"# FROM {model.name}\n\n{format_commands(commands, strict=False)}"
+    )
 
 
 def _parameters(parameters: Json) -> Iterator[tuple[str, Any]]:
@@ -368,13 +484,17 @@ def _literal(value: Any) -> str:
     return json.dumps(value)
 
 
+def _weights_config(gguf: Gguf) -> Json:
+    count = format_parameter_size(gguf.parameter_count)
+    return {"model_type": count, "file_type": gguf.file_type}
+
+
 def _config(gguf: Gguf) -> Json:
     config: Json = {
         "model_format": "gguf",
         "model_family": gguf.architecture,
         "model_families": [gguf.architecture],
-        "model_type": format_parameter_size(gguf.parameter_count),
-        "file_type": gguf.file_type,
+        **_weights_config(gguf),
         "architecture": "amd64",
         "os": "linux",
     }
@@ -384,6 +504,13 @@ def _config(gguf: Gguf) -> Json:
 
 def _inherited(layer: Layer, parent: str) -> Layer:
     return Layer(layer.media_type, layer.digest, layer.size, origin=parent)
+
+
+def _checked_template(source: str) -> str:
+    try:
+        return read_go(source).source if source else ""
+    except BrokenTemplate as error:
+        raise ApiError(400, str(error)) from None
 
 
 def _licenses(value: Any) -> list[str]:

@@ -1,8 +1,9 @@
 """A read-only mirror: the models of one folder, for real Ollama or another Jimoto, over HTTP.
 
 It speaks the registry protocol for GET and HEAD and writes nothing. Every path it opens comes from
-the store, for a validated name or digest, and only what a complete manifest names is handed out. It
-does not know who may connect: which address is bound is its caller's choice, said in words.
+its shelf (a store, or a bundle), for a validated name or digest, and only what a complete manifest
+names is handed out. It does not know who may connect: which address is bound is its caller's
+choice, said in words.
 
 Ollama accepts a registry only if the GET of a blob names the place of its bytes in a Location
 header: with status 307 and another host name, or with 200. A 200 without one, or a 302, it refuses
@@ -28,7 +29,7 @@ import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
@@ -134,8 +135,51 @@ def _reach(host: str) -> str:
 
 
 @dataclass(frozen=True)
-class _Shelf:
-    """The models that may be taken. Calls block."""
+class Blob:
+    """An open file, and where in it the bytes of a blob lie."""
+
+    file: BinaryIO
+    start: int
+    size: int
+
+
+class Shelf(Protocol):
+    """The models that may be taken. Calls block; KeyError: that is not offered."""
+
+    def manifest(self, namespace: str, model: str, reference: str) -> bytes: ...
+
+    def open_blob(self, namespace: str, model: str, digest: str) -> Blob: ...
+
+
+class Meter(Protocol):
+    """Is told of every transfer of a blob: who takes it, how many bytes, and when it is over.
+
+    `whole` comes with the last piece. Not every transfer gets there: clients first ask for a blob
+    to learn where its bytes are, hang up, and ask for them in parts.
+    """
+
+    def begin(self, peer: str) -> None: ...
+
+    def sent(self, peer: str, size_bytes: int) -> None: ...
+
+    def whole(self, peer: str, size_bytes: int) -> None: ...
+
+    def end(self, peer: str) -> None: ...
+
+
+class _NoMeter:
+    def begin(self, peer: str) -> None: ...
+
+    def sent(self, peer: str, size_bytes: int) -> None: ...
+
+    def whole(self, peer: str, size_bytes: int) -> None: ...
+
+    def end(self, peer: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class _StoreShelf:
+    """The models of a folder."""
 
     store: Store
     offers: Offers
@@ -147,15 +191,16 @@ class _Shelf:
             if reference.lower() in wanted and self._is_complete(entry):
                 with self.store.manifest_path(entry.name).open("rb") as file:
                     return file.read(_MANIFEST_LIMIT_BYTES)
-        raise _Refused(404, "MANIFEST_UNKNOWN")
+        raise KeyError(reference)
 
-    def open_blob(self, namespace: str, model: str, digest: str) -> BinaryIO:
+    def open_blob(self, namespace: str, model: str, digest: str) -> Blob:
         """A blob that one of this model's manifests names."""
         if any(digest in entry.manifest.digests for entry in self._entries(namespace, model)):
             path = self.store.blob_path(digest)
             if path.is_file() and not path.is_symlink():
-                return path.open("rb")
-        raise _Refused(404, "BLOB_UNKNOWN")
+                file = path.open("rb")
+                return Blob(file, 0, os.fstat(file.fileno()).st_size)
+        raise KeyError(digest)
 
     def _entries(self, namespace: str, model: str) -> list[Entry]:
         """This model's tags. A URL names no host: the usual one goes first, then by alphabet."""
@@ -188,16 +233,23 @@ class _BlobResponse(Response):
     """Bytes of an open file: headers now, bytes in turn, nothing more once the client has gone."""
 
     def __init__(
-        self, file: BinaryIO, span: tuple[int, int], status: int, headers: Headers, turns: _Turns
+        self,
+        blob: Blob,
+        span: tuple[int, int],
+        status: int,
+        headers: Headers,
+        turns: _Turns,
+        meter: Meter,
     ) -> None:
         self.status_code = status
         self.background = None
-        self._file, self._span, self._turns = file, span, turns
+        self._blob, self._span, self._turns, self._meter = blob, span, turns, meter
         self.init_headers(headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._turns.count += 1
-        sending = asyncio.create_task(self._send(send))
+        peer = (scope.get("client") or ("", 0))[0]
+        sending = asyncio.create_task(self._send(send, peer))
         leaving = asyncio.create_task(_disconnected(receive))
         try:
             await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -205,26 +257,33 @@ class _BlobResponse(Response):
             sending.cancel()
             leaving.cancel()
             await asyncio.gather(sending, leaving, return_exceptions=True)
-            self._file.close()
+            self._blob.file.close()
             self._turns.count -= 1
         if not sending.cancelled():
             sending.result()
 
-    async def _send(self, send: Send) -> None:
+    async def _send(self, send: Send, peer: str) -> None:
         start, stop = self._span
         first = {"type": "http.response.start", "status": self.status_code}
         await send({**first, "headers": self.raw_headers})
         # An empty piece makes the server send the headers before there is a turn.
         await send({"type": "http.response.body", "body": b"", "more_body": True})
         async with self._turns.slots:
-            self._file.seek(start)
-            while start < stop:
-                size = min(_PIECE_BYTES, stop - start)
-                piece = await asyncio.to_thread(self._file.read, size)
-                if not piece:
-                    raise OSError("a blob became shorter while it was sent")
-                start += len(piece)
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            self._meter.begin(peer)
+            try:
+                self._blob.file.seek(self._blob.start + start)
+                while start < stop:
+                    size = min(_PIECE_BYTES, stop - start)
+                    piece = await asyncio.to_thread(self._blob.file.read, size)
+                    if not piece:
+                        raise OSError("a blob became shorter while it was sent")
+                    start += len(piece)
+                    self._meter.sent(peer, len(piece))
+                    if start == stop:  # before the client can have it, and ask for the count
+                        self._meter.whole(peer, stop - self._span[0])
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+            finally:
+                self._meter.end(peer)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
@@ -259,15 +318,20 @@ class _HostGuard:
 
 
 def mirror_app(
-    store: Store,
+    source: Store | Shelf,
     *,
     offers: Offers = lambda name: True,
     host_names: Collection[str] = (),
     transfers: int = 64,
     waiting: int = 1024,
+    meter: Meter | None = None,
 ) -> Starlette:
-    """The mirror of a store as an ASGI application; it binds nothing by itself."""
-    shelf, turns = _Shelf(store, offers), _Turns(transfers, waiting)
+    """The mirror of a store or shelf as an ASGI application; it binds nothing by itself.
+
+    `offers` chooses among the models of a store.
+    """
+    shelf = _StoreShelf(source, offers) if isinstance(source, Store) else source
+    turns, counts = _Turns(transfers, waiting), meter or _NoMeter()
 
     async def root(request: Request) -> Response:
         return Response(b"{}", media_type="application/json", headers=_BASE_HEADERS)
@@ -275,7 +339,10 @@ def mirror_app(
     async def manifest(request: Request) -> Response:
         namespace, model = _repository(request)
         reference = request.path_params["reference"]
-        raw = await asyncio.to_thread(shelf.manifest, namespace, model, reference)
+        try:
+            raw = await asyncio.to_thread(shelf.manifest, namespace, model, reference)
+        except KeyError:
+            raise _Refused(404, "MANIFEST_UNKNOWN") from None
         digest = f"sha256:{hashlib.sha256(raw).hexdigest()}"
         headers = {"Docker-Content-Digest": digest, "ETag": f'"{digest}"'}
         return Response(raw, media_type=MANIFEST_TYPE, headers=_BASE_HEADERS | headers)
@@ -288,9 +355,12 @@ def mirror_app(
             raise _Refused(400, "DIGEST_INVALID") from None
         if turns.count >= turns.limit:
             raise _Refused(503, "TOOMANYREQUESTS", {"Retry-After": "5"})
-        file = await asyncio.to_thread(shelf.open_blob, namespace, model, digest)
         try:
-            size = os.fstat(file.fileno()).st_size
+            found = await asyncio.to_thread(shelf.open_blob, namespace, model, digest)
+        except KeyError:
+            raise _Refused(404, "BLOB_UNKNOWN") from None
+        file, size = found.file, found.size
+        try:
             headers = _BASE_HEADERS | {
                 "Content-Type": "application/octet-stream",
                 "Accept-Ranges": "bytes",
@@ -311,7 +381,7 @@ def mirror_app(
         if request.method == "HEAD":
             file.close()
             return Response(status_code=status, headers=headers)
-        return _BlobResponse(file, (start, stop), status, headers, turns)
+        return _BlobResponse(found, (start, stop), status, headers, turns, counts)
 
     async def refuse(request: Request, error: Exception) -> Response:
         assert isinstance(error, _Refused)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
+from jimoto.daemon.options import OPTION_KINDS
 from jimoto.errors import (
     DraftIsModel,
     FromMissing,
@@ -41,13 +42,6 @@ INSTRUCTIONS = (
 ROLES = ("system", "user", "assistant")
 _INSTRUCTION_NAMES = frozenset(name.lower() for name in INSTRUCTIONS)
 
-PARAMETER_KINDS = {
-    "num_ctx": "int", "num_batch": "int", "num_gpu": "int", "main_gpu": "int", "use_mmap": "bool",
-    "num_thread": "int", "draft_num_predict": "int", "num_keep": "int", "seed": "int",
-    "num_predict": "int", "top_k": "int", "top_p": "float", "min_p": "float", "typical_p": "float",
-    "repeat_last_n": "int", "temperature": "float", "repeat_penalty": "float",
-    "presence_penalty": "float", "frequency_penalty": "float", "stop": "string",
-}  # fmt: skip
 DEPRECATED_PARAMETERS = (
     "penalize_newline", "low_vram", "f16_kv", "logits_all", "vocab_only", "use_mlock",
     "mirostat", "mirostat_tau", "mirostat_eta",
@@ -297,7 +291,7 @@ def _parameter_error(text: str, start: int, name: str, at: int) -> ModelfileErro
         word = f"PARAMETER {name}".rstrip()
         return InstructionEmpty(**place, word=word, suggestion=_parameter_example(name))
     token, value = _split_assignment(text[at - len(name) : _line_end(text, at)])
-    if token in PARAMETER_KINDS:
+    if token in OPTION_KINDS:
         suggestion = _shown(f"PARAMETER {token} {value}") if value else _parameter_example(token)
         return ParameterMalformed(**place, name=token, found=text[at], suggestion=suggestion)
     return _unknown_parameter(place, token, value)
@@ -311,7 +305,7 @@ def _split_assignment(text: str) -> tuple[str, str]:
 
 def _unknown_parameter(place: dict[str, Any], name: str, value: str) -> ModelfileError:
     plain = unicodedata.normalize("NFKC", name).lower().replace("-", "_")
-    names = tuple(PARAMETER_KINDS)
+    names = tuple(OPTION_KINDS)
     near = (difflib.get_close_matches(plain[:30], names, 1, 0.6) or [""])[0]
     suggestion = f"PARAMETER {near} {value}" if value else _parameter_example(near)
     return ParameterUnknown(
@@ -364,9 +358,9 @@ def _example(word: str) -> str:
 
 
 def _parameter_example(name: str) -> str:
-    if name not in PARAMETER_KINDS:
+    if name not in OPTION_KINDS:
         return _example("PARAMETER")
-    return f"PARAMETER {name} {_EXAMPLES.get(name) or _EXAMPLE_OF_KIND[PARAMETER_KINDS[name]]}"
+    return f"PARAMETER {name} {_EXAMPLES.get(name) or _EXAMPLE_OF_KIND[OPTION_KINDS[name]]}"
 
 
 # --- writing --------------------------------------------------------------------------------------
@@ -540,9 +534,9 @@ def _typed_parameter(command: Command) -> Parameter:
     if not name:  # two spaces after PARAMETER
         suggestion = _shown(f"PARAMETER {argument}")
         raise InstructionMalformed(**place, word="PARAMETER", found="  ", suggestion=suggestion)
-    if name not in PARAMETER_KINDS:
+    if name not in OPTION_KINDS:
         raise _unknown_parameter(place, name, argument)
-    kind = PARAMETER_KINDS[name]
+    kind = OPTION_KINDS[name]
     value = _typed_value(kind, argument)
     if value is not None:
         return value

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NoReturn
 
 from jinja2 import Template, TemplateError
@@ -78,6 +78,28 @@ def render(template: Template, messages: list[Message], variables: dict[str, Any
     except Exception as error:  # whatever a stranger's template can raise
         raise PromptError(f"the chat template failed: {error}") from None
     return "".join(pieces)
+
+
+def go_writer(source: str, **values: Any) -> Callable[[list[Message]], str]:
+    """A function that makes messages the prompt, through a template in Go's language.
+
+    `values` are those of `render_chat`: tools, think, prompt and suffix.
+    """
+    from jimoto.daemon import gotemplate  # late: most models bring Jinja
+    from jimoto.daemon.gochat import render_chat
+
+    try:
+        template = gotemplate.parse_template(source)
+    except gotemplate.TemplateError as error:
+        raise PromptError(f"template error: {error}") from None
+
+    def write(messages: list[Message]) -> str:
+        try:
+            return render_chat(template, messages, today=date.today(), **values)
+        except gotemplate.TemplateError as error:
+            raise PromptError(f"template error: {error}") from None
+
+    return write
 
 
 def drop_oldest(messages: list[Message], fits: Callable[[list[Message]], bool]) -> list[Message]:

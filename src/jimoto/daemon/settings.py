@@ -40,6 +40,7 @@ class Settings:
     blob_limit_bytes: int = 64 * 2**30  # uploaded files
     origins: tuple[str, ...] = ()  # added to the built-in list
     prune: bool = True  # remove stale blobs at start
+    go_template: bool | None = None  # TEMPLATE always or never, not by what it can do
     ollama_version: str = OLLAMA_VERSION
     jimoto_version: str = __version__
 
@@ -62,6 +63,9 @@ def settings_from_environment(models: Path, environment: Mapping[str, str]) -> S
         value = text(name)
         return int(value) if value.isascii() and value.isdigit() and int(value) > 0 else default
 
+    def flag(name: str) -> bool:
+        return text(name).lower() not in ("", "0", "f", "false")
+
     return Settings(
         models=models,
         keep_alive_seconds=_keep_alive(text("OLLAMA_KEEP_ALIVE")),
@@ -69,7 +73,8 @@ def settings_from_environment(models: Path, environment: Mapping[str, str]) -> S
         max_queue=number("OLLAMA_MAX_QUEUE", 512),
         max_loaded_models=number("OLLAMA_MAX_LOADED_MODELS", 3),
         origins=tuple(part.strip() for part in text("OLLAMA_ORIGINS").split(",") if part.strip()),
-        prune=text("OLLAMA_NOPRUNE").lower() in ("", "0", "f", "false"),
+        prune=not flag("OLLAMA_NOPRUNE"),
+        go_template=flag("OLLAMA_GO_TEMPLATE") if text("OLLAMA_GO_TEMPLATE") else None,
     )
 
 

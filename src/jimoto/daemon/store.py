@@ -13,6 +13,7 @@ import json
 import os
 import re
 import secrets
+import stat
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -183,6 +184,20 @@ class Store:
             raise DigestMismatch(expected, upload.digest)
         upload.commit(self.blob_path(expected))
 
+    def temporary_path(self) -> Path:
+        """A name for a file that another program will write; `adopt` makes a blob of it."""
+        self.blobs.mkdir(parents=True, exist_ok=True)
+        return self.blobs / f"{_TEMPORARY}{secrets.token_hex(8)}"
+
+    def adopt(self, path: Path) -> tuple[str, int]:
+        """A whole file of `temporary_path` becomes a blob; its digest and size in bytes."""
+        with path.open("rb+") as file:
+            digest = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+            _sync(file)
+        size = path.stat().st_size
+        os.replace(path, self.blob_path(digest))
+        return digest, size
+
     def add_blob(self, content: bytes) -> tuple[str, bool]:
         """Store a small blob; its digest, and whether it is new."""
         digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
@@ -197,8 +212,14 @@ class Store:
         return digest, True
 
     def read_blob(self, digest: str, limit_bytes: int = 16 * 2**20) -> bytes:
-        """A small blob: text or JSON. Weights are never read this way."""
-        with self.blob_path(digest).open("rb") as file:
+        """A small blob: text or JSON. Weights are never read this way.
+
+        It is shown to clients, so it must be a file of this folder, not a link to one elsewhere.
+        """
+        path = self.blob_path(digest)
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise ValueError("a blob is not a regular file")
+        with path.open("rb") as file:
             content = file.read(limit_bytes + 1)
         if len(content) > limit_bytes:
             raise TooLarge(f"more than {limit_bytes} bytes")
@@ -274,6 +295,13 @@ class Store:
         """Write a manifest, then remove what only its predecessor used."""
         before = self.find(name)
         self.write_manifest(name, manifest)
+        if before is not None:
+            self.remove_unused(before.manifest.digests)
+
+    def copy(self, entry: Entry, target: ModelName) -> None:
+        """A second name for a model, byte for byte: its digest stays what it was."""
+        before = self.find(target)
+        self.write_manifest_bytes(target, self.manifest_path(entry.name).read_bytes())
         if before is not None:
             self.remove_unused(before.manifest.digests)
 

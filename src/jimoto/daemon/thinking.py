@@ -20,13 +20,13 @@ def template_thinks(template: str) -> bool:
     return splits and "reasoning_content" not in template
 
 
-def opens_thinking(prompt_tail: str) -> bool:
+def opens_thinking(prompt_tail: str, opening: str = OPENING) -> bool:
     """Whether the prompt itself ends with the opening tag, so that the model starts inside.
 
     >>> opens_thinking("assistant: <think> "), opens_thinking("assistant: <think> </think> ")
     (True, False)
     """
-    return prompt_tail.rstrip().endswith(OPENING)
+    return prompt_tail.rstrip().endswith(opening)
 
 
 def held_back(text: str, tag: str) -> int:
@@ -59,7 +59,8 @@ class ThinkingSplitter:
     Only a block at the very beginning counts. Without one, every character is content.
     """
 
-    def __init__(self, inside: bool = False) -> None:
+    def __init__(self, inside: bool = False, tags: tuple[str, str] = (OPENING, CLOSING)) -> None:
+        self._opening, self._closing = tags
         self._state = State.ENTERED if inside else State.BEFORE
         self._pending = ""
 
@@ -89,17 +90,17 @@ class ThinkingSplitter:
 
     def _enter(self) -> None:
         start = self._pending.lstrip()
-        if start.startswith(OPENING):
-            self._pending = start[len(OPENING) :]
+        if start.startswith(self._opening):
+            self._pending = start[len(self._opening) :]
             self._state = State.ENTERED
-        elif not OPENING.startswith(start):  # not even the beginning of the tag
+        elif not self._opening.startswith(start):  # not even the beginning of the tag
             self._state = State.ANSWER
 
     def _think(self) -> str:
-        before, tag, after = self._pending.partition(CLOSING)
+        before, tag, after = self._pending.partition(self._closing)
         if tag:
             self._state, self._pending = State.LEFT, after
             return before
-        certain = len(before) - held_back(before, CLOSING)
+        certain = len(before) - held_back(before, self._closing)
         self._pending = before[certain:]
         return before[:certain]

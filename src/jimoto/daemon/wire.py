@@ -7,12 +7,14 @@ and only here.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from jimoto.daemon.options import OPTION_KINDS, Options
 
 Json = dict[str, Any]
 
@@ -28,6 +30,33 @@ class ApiError(Exception):
 
 # --- reading a body -------------------------------------------------------------------
 
+
+def _is_tool(value: Any) -> bool:
+    return _has_function(value, "parameters") and isinstance(
+        ((value.get("function") or {}).get("parameters") or {}).get("properties") or {}, dict
+    )
+
+
+def _is_tool_call(value: Any) -> bool:
+    """Arguments are an object here; only OpenAI's dialect has them as text."""
+    return _has_function(value, "arguments")
+
+
+def _has_function(value: Any, key: str) -> bool:
+    """An object whose function, where it has one, has a name and an object under `key`."""
+    function = (value.get("function") or {}) if isinstance(value, dict) else None
+    if not isinstance(function, dict) or not isinstance(function.get(key) or {}, dict):
+        return False
+    return isinstance(function.get("name") or "", str)
+
+
+def _is_base64(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and base64.b64decode(value, validate=True) is not None
+    except ValueError:
+        return False
+
+
 _GO_KINDS: dict[str, Callable[[Any], bool]] = {
     "string": lambda v: isinstance(v, str),
     "bool": lambda v: isinstance(v, bool),
@@ -39,7 +68,9 @@ _GO_KINDS: dict[str, Callable[[Any], bool]] = {
         isinstance(v, dict) and all(isinstance(i, str) for i in v.values())
     ),
     "[]api.Message": lambda v: isinstance(v, list) and all(isinstance(i, dict) for i in v),
-    "api.Tools": lambda v: isinstance(v, list) and all(isinstance(i, dict) for i in v),
+    "api.Tools": lambda v: isinstance(v, list) and all(map(_is_tool, v)),
+    "[]api.ToolCall": lambda v: isinstance(v, list) and all(map(_is_tool_call, v)),
+    "[]api.ImageData": lambda v: isinstance(v, list) and all(map(_is_base64, v)),
     "any": lambda v: True,
 }
 
@@ -47,8 +78,8 @@ MESSAGE_FIELDS = {
     "role": "string",
     "content": "string",
     "thinking": "string",
-    "images": "[]string",
-    "tool_calls": "api.Tools",
+    "images": "[]api.ImageData",
+    "tool_calls": "[]api.ToolCall",
     "tool_name": "string",
     "tool_call_id": "string",
 }
@@ -74,7 +105,7 @@ GENERATE_FIELDS = _COMMON_FIELDS | {
     "template": "string",
     "context": "[]int",
     "raw": "bool",
-    "images": "[]string",
+    "images": "[]api.ImageData",
 }
 
 CHAT_FIELDS = _COMMON_FIELDS | {"messages": "[]api.Message", "tools": "api.Tools"}
@@ -243,39 +274,7 @@ def parse_format(value: Any) -> Json | None:
 
 # --- options --------------------------------------------------------------------------
 
-_OPTION_TYPES = {
-    "num_ctx": "integer", "num_batch": "integer", "num_gpu": "integer", "main_gpu": "integer",
-    "use_mmap": "boolean", "num_thread": "integer", "num_keep": "integer", "seed": "integer",
-    "num_predict": "integer", "top_k": "integer", "top_p": "float32", "min_p": "float32",
-    "typical_p": "float32", "repeat_last_n": "integer", "temperature": "float32",
-    "repeat_penalty": "float32", "presence_penalty": "float32", "frequency_penalty": "float32",
-    "stop": "array",
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Options:
-    """Run-time settings of one request, with Ollama's defaults (v0.33)."""
-
-    num_ctx: int = 0  # 0: the server's context length
-    num_batch: int = 512
-    num_gpu: int = -1
-    main_gpu: int = 0
-    use_mmap: bool = True
-    num_thread: int = 0  # 0: chosen by the worker
-    num_keep: int = 4
-    seed: int = -1  # -1: a new one for each request
-    num_predict: int = -1  # -1: until the model stops
-    top_k: int = 40
-    top_p: float = 0.9
-    min_p: float = 0.0
-    typical_p: float = 1.0
-    repeat_last_n: int = 64
-    temperature: float = 0.8
-    repeat_penalty: float = 1.0
-    presence_penalty: float = 0.0
-    frequency_penalty: float = 0.0
-    stop: tuple[str, ...] = ()
+_GO_TYPES = {"int": "integer", "float": "float32", "bool": "boolean", "string": "array"}
 
 
 def parse_options(*layers: Json) -> Options:
@@ -288,8 +287,8 @@ def parse_options(*layers: Json) -> Options:
     values: Json = {}
     for layer in layers:
         for key, value in layer.items():
-            if key in _OPTION_TYPES and value is not None:
-                values[key] = _typed_option(key, _OPTION_TYPES[key], value)
+            if key in OPTION_KINDS and value is not None:
+                values[key] = _typed_option(key, _GO_TYPES[OPTION_KINDS[key]], value)
     return Options(**values)
 
 

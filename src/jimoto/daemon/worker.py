@@ -7,7 +7,11 @@ llama_cpp. When its input closes it is gone, so nothing survives a server that w
     command  {"op": "load", "path", "context_length", "batch", "gpu_layers", "threads", ...}
     reply    {"ready": true, "context_length"}
     command  {"op": "run", "id", ...the fields of jobs.Job}
-    replies  {"accepted": id}  {"prompt": {...}}  {"text": "..."} ...  {"done": {...}}
+    replies  {"accepted": id}  {"prompt": {...}}  {"text": "...", "logprobs"?} ...  {"done": {...}}
+    command  {"op": "embed", "id", ...the fields of jobs.EmbedJob}
+    replies  {"accepted": id}  {"prompt": {...}}  {"vector": [...]} ...  {"done": {...}}
+    command  {"op": "quantize", "source", "target", "kind"}
+    replies  {"progress": [tensors, of]} ...  {"quantized": true}
     command  {"op": "cancel", "id"}        the run ends at the next token, with reason "cancelled"
     reply    {"error": text, "status": code}   in place of any of these
 """
@@ -20,10 +24,14 @@ import queue
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
+from jimoto.daemon.embedding import embed
 from jimoto.daemon.inference import Command, Model, RunError, Session
+from jimoto.daemon.memory_cap import cap_memory
 from jimoto.daemon.prompt import PromptError
+from jimoto.daemon.quantize import quantize_file
 
 
 class Inbox:
@@ -85,7 +93,19 @@ def load(command: Command, inbox: Inbox) -> Session:
 
     kept = silence(llama)
     llama.llama_backend_init()
+    if limit_bytes := command.get("memory_limit_bytes", 0):
+        cap_memory(limit_bytes, bool(llama.llama_supports_gpu_offload()))
     return Session(Model(llama, command, kept), inbox.is_cancelled)
+
+
+def quantize(command: Command, reply: Callable[[Command], None]) -> None:
+    import llama_cpp.llama_cpp as llama
+
+    llama.llama_backend_init()
+    cap_memory(command["memory_limit_bytes"], bool(llama.llama_supports_gpu_offload()))
+    if not quantize_file(llama, command, reply):
+        raise RunError("llama.cpp could not quantise this model")
+    reply({"quantized": True})
 
 
 def serve(inbox: Inbox, replies: BinaryIO) -> None:
@@ -99,17 +119,25 @@ def serve(inbox: Inbox, replies: BinaryIO) -> None:
     while True:
         command = inbox.next()
         try:
-            if command["op"] == "load":
+            if command["op"] == "quantize":
+                quantize(command, reply)
+            elif command["op"] == "load":
                 session = load(command, inbox)
                 reply({"ready": True, "context_length": session.context_length})
             else:
                 assert session is not None
                 reply({"accepted": command["id"]})
+                if command["op"] == "embed":
+                    for message in embed(session.lend(), command, inbox.is_cancelled):
+                        reply(message)
+                    continue
                 command["grammar"] = to_grammar(command["schema"])
                 for message in session.run(command):
                     reply(message)
         except (RunError, PromptError) as error:
             reply({"error": str(error), "status": getattr(error, "status", 500)})
+        except MemoryError:
+            reply({"error": "this needs more memory than the model was given", "status": 500})
 
 
 def main() -> None:
