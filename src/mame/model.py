@@ -58,8 +58,7 @@ def wire_copying(model: Any, seed: int) -> None:
     Layer 0, head 0 looks at the token before (fast rotary pairs whose phases agree at distance 1)
     and notes it in a part of the residual stream of its own; head 0 of three later layers looks
     for earlier places whose noted token is the present one, and brings the token that stood there
-    (an induction head: Olsson et al. 2022). All other weights start random, and all are trained.
-    On repeated random tokens such a model copies 64 % right before its first step.
+    (an induction head: Olsson et al. 2022). All other weights start random. On repeated random tokens such a model copies 64 % right before its first step.
     """
     import torch
 
@@ -115,6 +114,23 @@ def wire_copying(model: Any, seed: int) -> None:
             a.q_proj.weight[:HEAD], a.k_proj.weight[:HEAD] = q, k
             a.v_proj.weight[:HEAD] = brought
             a.o_proj.weight[:, :HEAD] = 4 * scale * brought.T
+
+
+def wired(model: Any) -> dict[str, Any]:
+    """Name of a matrix → which of its entries belong to the wired-in circuit, as bools."""
+    import torch
+
+    masks = {}
+    if model.config.hidden_size >= 4 * HEAD and model.config.num_hidden_layers > max(
+        COPYING_LAYERS
+    ):
+        for number in (0, *COPYING_LAYERS):
+            for name in ("q_proj", "k_proj", "v_proj", "o_proj"):
+                full = f"model.layers.{number}.self_attn.{name}.weight"
+                mask = torch.zeros_like(model.get_parameter(full), dtype=torch.bool)
+                mask[(slice(None), slice(HEAD)) if name == "o_proj" else slice(HEAD)] = True
+                masks[full] = mask
+    return masks
 
 
 def load(folder: Path) -> Any:

@@ -130,6 +130,20 @@ def test_a_new_mame_copies_before_its_first_step():
     assert float((guessed == x[:, 32:]).float().mean()) > 0.5
 
 
+def test_the_circuit_for_copying_is_held_until_the_rate_falls():
+    import torch
+
+    fresh = model.build(model.Shape(), 300, seed=1)
+    optimizer, masks = train.Optimizer(fresh, RECIPE), model.wired(fresh)
+    before = {name: fresh.get_parameter(name).clone() for name in masks}
+    for held in (True, False):
+        fresh(input_ids=torch.arange(8)[None], labels=torch.arange(8)[None]).loss.backward()
+        optimizer.step(1.0, hold_wired=held)
+        for name, mask in masks.items():
+            same = fresh.get_parameter(name) == before[name]
+            assert bool(same[mask].all()) == held and not same[~mask].all()
+
+
 def test_only_answers_and_earlier_answers_count(small_tokenizer):
     from mame import chat
 
