@@ -58,7 +58,8 @@ def wire_copying(model: Any, seed: int) -> None:
     Layer 0, head 0 looks at the token before (fast rotary pairs whose phases agree at distance 1)
     and notes it in a part of the residual stream of its own; head 0 of three later layers looks
     for earlier places whose noted token is the present one, and brings the token that stood there
-    (an induction head: Olsson et al. 2022). All other weights start random. On repeated random tokens such a model copies 64 % right before its first step.
+    (an induction head: Olsson et al. 2022). All other weights start random. On repeated random
+    tokens such a model copies 64 % right before its first step.
     """
     import torch
 

@@ -814,7 +814,10 @@ def fuzz_names(box: Sandbox, case: tuple[str, str]) -> None:
     if path == "/v1/models/":
         box.cases += 1
         answer = box.ask("GET", path + name)
-        status, model = looked_up(name.removesuffix("\n"), box.models)  # no router sees that one
+        if "\n" in name:  # a line break ends the path that the router sees, or it sees none
+            assert answer.status < 500
+            return
+        status, model = looked_up(name, box.models)
         right = {200} if model else {status} if name else {400, 404}
         assert answer.status in right, (answer.status, right)
         return

@@ -183,6 +183,7 @@ def test_the_opening_gives_the_very_lines_that_others_type(
         target = f"{mirror.address}/library/tiny"
         assert f"  ollama pull --insecure {target}\n  ollama cp {target} tiny\n" in text
         assert "30" in text and "--mbps" in text and "JIMOTO_REGISTRIES" not in text
+        assert "jimoto mirror --room" in text  # so far it is for this computer alone
         with_rate = room.opening_text(mirror, entries, 30, 100.0, lang)
         assert "100 Mbit/s" in with_rate and "--mbps" not in with_rate
 
