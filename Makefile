@@ -6,15 +6,16 @@ else
 VENV := .venv/bin/python
 endif
 
-.PHONY: help lab test notebooks mame mame-eval bench clean
+.PHONY: help lab test notebooks mame mame-eval bench fuzz clean
 
 help:
 	@echo "make lab        install what is missing, start JupyterLab (LAB_ARGS=\"--no-browser --port 8899\")"
 	@echo "make test       install what tests need, then run pytest and nbval"
-	@echo "make notebooks  build notebooks/en and notebooks/ja from notebooks/src, with outputs"
+	@echo "make notebooks  build notebooks/ and labs/ (en, ja) from their src, with outputs"
 	@echo "make mame       train the tiny model from scratch, into build/mame; goes on where it was stopped"
 	@echo "make mame-eval  print what the shipped model can do, measured"
-	@echo "make bench      print how well memory and speed are predicted on this machine"
+	@echo "make bench      print how well memory and speed are predicted here, what server and adapters cost"
+	@echo "make fuzz       100,000 odd requests to the embedded server, then 150 kills of it"
 	@echo "make clean      remove the environment and everything built"
 
 lab:
@@ -34,6 +35,13 @@ mame-eval:
 
 bench:
 	$(PYTHON) src/jimoto/install.py run benchmarks/hardware.py
+	$(PYTHON) src/jimoto/install.py run benchmarks/server.py
+	$(PYTHON) src/jimoto/install.py run benchmarks/adapters.py
+	$(PYTHON) src/jimoto/install.py run -m benchmarks.command
+
+fuzz:
+	$(PYTHON) src/jimoto/install.py run tests/daemon/fuzz.py
+	$(PYTHON) src/jimoto/install.py run tests/daemon/crash.py
 
 clean:
 	rm -rf .venv build dist .pytest_cache .hypothesis

@@ -1,6 +1,7 @@
 """The import lines of src/ against the picture in STYLE: one way only, no circle."""
 
 import ast
+import re
 from pathlib import Path
 
 SRC = Path(__file__).parents[1] / "src"
@@ -9,19 +10,36 @@ SRC = Path(__file__).parents[1] / "src"
 ALLOWED = {
     "errors": set(),
     "formats": set(),
-    "__init__": {"connection"},
+    "__init__": {"checkup", "connection"},
     "connection": {"errors"},
     "install": {"errors"},
     "lab": {"connection", "errors", "install"},
-    "cli": {"__init__", "connection", "errors", "formats", "hardware", "lab"},
+    "checkup": {"connection", "errors", "hardware", "install", "lab"},
+    # What an instructor does with models on disk: the store and the mirror, but no engine.
+    "holdings": {"connection", "daemon", "errors"},
+    "mirror": {"connection", "daemon", "errors", "formats"},
+    "bundle": {"daemon", "errors", "holdings", "mirror"},
+    "cli": {"__init__", "commands", "connection", "errors", "hardware", "teaching"},
+    "commands": {"bundle", "checkup", "connection", "daemon", "errors", "formats", "holdings"}
+    | {"lab", "mirror"},
     "daemon": {"__init__", "errors", "hardware"},
     "hardware": {"errors"},
-    "adapters": set(),
+    "adapters": {"errors"},
     "teaching": {"connection", "hardware", "errors"},
-    "mame": {"adapters"},
+    "mame": {"adapters", "errors"},
 }
+# Of the daemon, a command may read only what is pure text: the grammars of Modelfiles and names.
+PURE_DAEMON = {"jimoto.daemon.modelfile", "jimoto.daemon.names"}
 # Packages that only some rooms may name at all.
-ENGINE = {"llama_cpp": {"daemon/worker.py", "hardware/trial.py", "mame/evaluate.py"}}
+ENGINE = {
+    "llama_cpp": {
+        "daemon/worker.py",
+        "hardware/trial.py",
+        "mame/evaluate.py",
+        "adapters/gguf_llama.py",  # its quantiser
+        "adapters/attach.py",  # the route without a server
+    }
+}
 
 
 def room_of(path: Path) -> str:
@@ -38,6 +56,8 @@ def imported_modules(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             is_package = node.module == "jimoto"
             found |= {f"jimoto.{a.name}" if is_package else node.module for a in node.names}
+        elif isinstance(node, ast.Constant) and re.fullmatch(r"jimoto[\w.]*:\w+", str(node.value)):
+            found.add(node.value.partition(":")[0])  # a verb's place: imported when it is typed
     return found
 
 
@@ -60,6 +80,16 @@ def test_rooms_import_only_what_the_picture_allows():
         for room in sorted(rooms_imported(path) - ALLOWED[room_of(path)])
     ]
     assert wrong == []
+
+
+def test_commands_see_only_the_text_rooms_of_the_daemon():
+    named = {
+        module
+        for path in (SRC / "jimoto" / "commands").glob("*.py")
+        for module in imported_modules(path)
+        if module.startswith("jimoto.daemon")
+    }
+    assert named == PURE_DAEMON
 
 
 def test_only_the_child_processes_load_the_engine():

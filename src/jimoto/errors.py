@@ -5,7 +5,7 @@ JimotoError
 │   ├── PythonTooOld, VenvUnavailable, VenvNotWritable, CompilerMissing, GpuPackagesRefused,
 │   └── CacheNotWritable, InstallFailed, PackageMissing
 ├── ServerError       between this process and a server
-│   ├── PortTaken, ServerDidNotStart, ServerNotRunning
+│   ├── PortTaken, ServerDidNotStart, ServerNotRunning, NetworkBlocked
 ├── ModelError        about a model or its file
 │   ├── ModelMissing, ModelFileBroken
 │   ├── ModelfileError    a line of a Modelfile
@@ -13,9 +13,19 @@ JimotoError
 │   │   ├── ParameterMalformed, ParameterUnknown, ParameterValueWrong, RoleUnknown, QuoteUnclosed,
 │   │   └── ModelfilePathMissing, DraftIsModel, VersionWrong, ModelfileCannotHold
 │   ├── NotInCatalogue, ShapeUnknown, QuantUnknown, ShapeFileBroken, ConfigIncomplete  what is asked
-│   └── MemoryShort, DiskShort, TrialFailed                                will it run on this machine?
+│   ├── MemoryShort, DiskShort, TrialFailed                                will it run on this machine?
+│   └── AdapterError      an adapter, its base model, or the examples it learns from
+│       ├── AdapterRefused, AdapterBaseMismatch, AdapterIgnored, CheckpointRefused,
+│       └── ExampleBroken, ExampleCountWrong
+├── LabError          about labs and their submissions
+│   ├── LabMissing, LabNotOpen, TaskUnknown, SubmissionsMissing
+├── CommandError      a command line, in one sentence that begins with Ollama's own words
+│   ├── VerbUnknown, FlagUnknown, FlagValueWrong, CallWrong, InputNotUtf8, FileNotReadable,
+│   ├── ModelNotFound, NothingToStop, NameIsPath, AnswerCutOff, ConnectionLost, Refused, DiskFull,
+│   └── ChatNeedsTerminal, PromptMissing, VerbNotServed
 └── StorageError      about folders
-    ├── FolderNotWritable, FolderMissing
+    ├── FolderNotWritable, FolderMissing, FileIsThere, FileNotWritten,
+    └── BundleBroken, ModelIncomplete, StoreOutOfReach, ReportBroken, LessonUnknown
 
 Text stands here in both languages, side by side, so that neither lags behind. Printing and HTTP live
 elsewhere. Only the standard library is imported: `install.py` uses this before anything is installed.
@@ -301,6 +311,21 @@ class ServerNotRunning(ServerError):
     )
 
 
+@dataclass(eq=False)
+class NetworkBlocked(ServerError, OSError):
+    address: str
+    en = (
+        "'{address}' was not called: inside `offline()` nothing leaves this computer.\n"
+        "The block lets 127.0.0.1 through, and stops everything else in this kernel.\n"
+        "Move the line below the block if it is meant to use the network."
+    )
+    ja = (
+        "'{address}' には接続していません。`offline()` の中では、このコンピューターの外に出られません。\n"
+        "このカーネルから通れるのは127.0.0.1だけです。\n"
+        "ネットワークを使う行なら、ブロックの外に移してください。"
+    )
+
+
 class ModelError(JimotoError):
     """Something about a model or its file."""
 
@@ -533,6 +558,391 @@ class TrialFailed(ModelError):
         )
 
 
+class AdapterError(ModelError):
+    """Something about an adapter, the model it belongs to, or the examples it learns from."""
+
+
+@dataclass(eq=False)
+class AdapterRefused(AdapterError):
+    adapter: str
+    cause: str  # a key of `causes`
+    detail: str = ""
+    en = "Adapter '{adapter}' cannot be used: {why}.\n{remedy}"
+    ja = "アダプター '{adapter}' は使えません: {why}。\n{remedy}"
+    # cause → language → (why, remedy); {detail} stands for what was found
+    causes: ClassVar[dict[str, dict[str, tuple[str, str]]]] = {
+        "missing": {
+            "en": (
+                "'{detail}' is not there",
+                "Give the folder that PEFT's `model.save_pretrained(folder)` wrote, or a GGUF adapter.",
+            ),
+            "ja": (
+                "'{detail}' がありません",
+                "PEFTの `model.save_pretrained(folder)` が書き出したフォルダーか、GGUF形式のアダプターを指定してください。",
+            ),
+        },
+        "config": {
+            "en": (
+                "'adapter_config.json' cannot be read ({detail})",
+                "Save the adapter again with PEFT's `model.save_pretrained(folder)`.",
+            ),
+            "ja": (
+                "'adapter_config.json' を読めません({detail})",
+                "PEFTの `model.save_pretrained(folder)` で保存し直してください。",
+            ),
+        },
+        "pickle": {
+            "en": (
+                "its weights are a pickle, '{detail}'; opening one can run any program, so it was left unread",
+                "Ask for it as 'adapter_model.safetensors' (PEFT's `save_pretrained` writes that by default).",
+            ),
+            "ja": (
+                "重みがpickle形式('{detail}')です。開くだけで任意のプログラムが動きうるため、読まずに止めました",
+                "'adapter_model.safetensors' 形式のものを入手してください(PEFTの `save_pretrained` の標準の形式です)。",
+            ),
+        },
+        "weights": {
+            "en": (
+                "its weights file is cut short or damaged ({detail})",
+                "Copy or download it again.",
+            ),
+            "ja": (
+                "重みのファイルが途中で切れているか壊れています({detail})",
+                "コピーまたはダウンロードし直してください。",
+            ),
+        },
+        "type": {
+            "en": (
+                "its type is '{detail}', and llama.cpp knows only LORA",
+                "Train it again with `LoraConfig`.",
+            ),
+            "ja": (
+                "種類が '{detail}' ですが、llama.cppが扱えるのはLORAだけです",
+                "`LoraConfig` で学習し直してください。",
+            ),
+        },
+        "option": {
+            "en": (
+                "it was trained with {detail}, which a GGUF adapter cannot express",
+                "Train it again without that, or merge it with PEFT's `merge_and_unload()` and convert the whole model.",
+            ),
+            "ja": (
+                "{detail} を使って学習されていて、GGUFのアダプターでは表せません",
+                "この設定なしで学習し直すか、PEFTの `merge_and_unload()` でマージしてからモデル全体を変換してください。",
+            ),
+        },
+        "whole": {
+            "en": (
+                "it also changes whole matrices or embeddings ({detail}), not only LoRA pairs",
+                "Train it again with attention and MLP matrices as the only target_modules, without modules_to_save.",
+            ),
+            "ja": (
+                "LoRAの行列の組だけでなく、埋め込みや行列全体({detail})も変更しています",
+                "modules_to_saveを使わず、target_modulesをアテンションとMLPの行列だけにして学習し直してください。",
+            ),
+        },
+        "tied": {
+            "en": (
+                "it adapts '{detail}', and this base uses one table for embeddings and output (tied embeddings)",
+                "Train it again without 'lm_head' in target_modules.",
+            ),
+            "ja": (
+                "'{detail}' が対象ですが、このベースモデルは埋め込みと出力で同じ表を共有しています(tied embeddings)",
+                "target_modulesから 'lm_head' を外して学習し直してください。",
+            ),
+        },
+        "init": {
+            "en": (
+                "init_lora_weights '{detail}' changed the base model itself before training, so this pair fits no original base",
+                "Train it again with init_lora_weights=True, or save it with PEFT's path_initial_model_for_weight_conversion.",
+            ),
+            "ja": (
+                "init_lora_weights '{detail}' は学習の前にベースモデル自体を書き換えるため、元のベースモデルには合いません",
+                "init_lora_weights=Trueで学習し直すか、PEFTのpath_initial_model_for_weight_conversionを指定して保存してください。",
+            ),
+        },
+        "rank": {
+            "en": ("its rank is {detail}, and a rank is at least 1", "Train it again with r=8."),
+            "ja": ("ランクが{detail}です(1以上が必要です)", "r=8などで学習し直してください。"),
+        },
+        "alpha": {
+            "en": (
+                "its alpha is {detail}, so its scale is no positive number and it would teach nothing",
+                "Train it again with lora_alpha=16.",
+            ),
+            "ja": (
+                "アルファが{detail}のため、スケールが正の数にならず、何も変わりません",
+                "lora_alpha=16などで学習し直してください。",
+            ),
+        },
+        "nan": {
+            "en": (
+                "the tensor '{detail}' contains NaN or infinite numbers",
+                "The training diverged: train it again with a smaller learning rate.",
+            ),
+            "ja": (
+                "テンソル '{detail}' にNaNか無限大が含まれています",
+                "学習が発散したようです。学習率を下げて学習し直してください。",
+            ),
+        },
+        "half": {
+            "en": (
+                "of the pair A and B for '{detail}' one matrix is missing, or the two do not fit together",
+                "The file is incomplete: save the adapter again.",
+            ),
+            "ja": (
+                "'{detail}' のA・Bの組が片方しかないか、形が合っていません",
+                "ファイルが不完全です。アダプターを保存し直してください。",
+            ),
+        },
+        "tensor": {
+            "en": (
+                "its tensor '{detail}' belongs to no matrix that can be adapted",
+                "Use attention and MLP matrices as target_modules (q_proj, v_proj, gate_proj …).",
+            ),
+            "ja": (
+                "テンソル '{detail}' は、アダプターを付けられる行列のものではありません",
+                "target_modulesにはアテンションとMLPの行列(q_proj、v_proj、gate_projなど)を指定してください。",
+            ),
+        },
+        "architecture": {
+            "en": (
+                "the architecture '{detail}' of its base is not among those this kit can convert",
+                "Those are: llama, mistral, qwen2, qwen3, gemma2, gemma3.",
+            ),
+            "ja": (
+                "ベースモデルのアーキテクチャー '{detail}' の変換には対応していません",
+                "対応しているのはllama、mistral、qwen2、qwen3、gemma2、gemma3です。",
+            ),
+        },
+        "gguf": {
+            "en": (
+                "it is no LoRA adapter in GGUF form ({detail})",
+                "Give a GGUF whose general.type is 'adapter', or a folder that PEFT wrote.",
+            ),
+            "ja": (
+                "GGUF形式のLoRAアダプターではありません({detail})",
+                "general.typeが 'adapter' のGGUFか、PEFTが書き出したフォルダーを指定してください。",
+            ),
+        },
+        "quantised": {
+            "en": (
+                "to merge it, the base must hold F16, BF16 or F32 weights, and this one holds {detail}",
+                "Merge into the unquantised model, and quantise the result.",
+            ),
+            "ja": (
+                "マージするにはベースモデルの重みがF16、BF16、F32のいずれかである必要がありますが、{detail}です",
+                "量子化前のモデルにマージし、そのあとで量子化してください。",
+            ),
+        },
+    }  # fmt: skip
+
+    def text(self, lang: str) -> str:
+        why, remedy = (part.format(detail=self.detail) for part in self.causes[self.cause][lang])
+        return (self.ja if lang == "ja" else self.en).format(
+            adapter=self.adapter, why=why, remedy=remedy
+        )
+
+
+@dataclass(eq=False)
+class AdapterBaseMismatch(AdapterError):
+    adapter: str
+    base: str
+    made_for: str  # as `'llama', attn_q 256 x 256`
+    base_is: str
+    en = (
+        "Adapter '{adapter}' does not belong to '{base}'.\n"
+        "It was trained for {made_for}; this base is {base_is}.\n"
+        "Use exactly the model that it was trained on."
+    )
+    ja = (
+        "アダプター '{adapter}' は '{base}' 用ではありません。\n"
+        "学習時のベースモデルは {made_for}、これは {base_is} です。\n"
+        "学習に使ったものと同じモデルを指定してください。"
+    )
+
+
+@dataclass(eq=False)
+class AdapterIgnored(AdapterError):
+    model: str
+    route: str
+    cause: str
+    en = (
+        "'{model}' would answer without its adapter: the server did not apply it by the route '{route}'.\n"
+        "What it said or did: {cause}.\n"
+        "Use the route 'merge'; it works on every server."
+    )
+    ja = (
+        "'{model}' はアダプターなしで応答してしまいます。経路 '{route}' ではサーバーがアダプターを適用しませんでした。\n"
+        "サーバーの応答や動作: {cause}\n"
+        "経路 'merge' を使ってください。どのサーバーでも使えます。"
+    )
+
+
+@dataclass(eq=False)
+class CheckpointRefused(AdapterError):
+    folder: str
+    cause: str  # a key of `causes`
+    detail: str = ""
+    en = "'{folder}' cannot be converted: {why}.\n{remedy}"
+    ja = "'{folder}' は変換できません: {why}。\n{remedy}"
+    # cause → language → (why, remedy); {detail} stands for what was found
+    causes: ClassVar[dict[str, dict[str, tuple[str, str]]]] = {
+        "missing": {
+            "en": (
+                "'{detail}' is not there",
+                "Give the folder that save_pretrained() wrote, with model and tokenizer.",
+            ),
+            "ja": (
+                "'{detail}' がありません",
+                "save_pretrained() でモデルとトークナイザーを書き出したフォルダーを指定してください。",
+            ),
+        },
+        "family": {
+            "en": (
+                "its model_type is '{detail}', not 'llama'",
+                "Use llama.cpp's convert_hf_to_gguf.py for other families.",
+            ),
+            "ja": (
+                "model_typeが '{detail}' です('llama' ではありません)",
+                "ほかの系列のモデルにはllama.cppのconvert_hf_to_gguf.pyを使ってください。",
+            ),
+        },
+        "option": {
+            "en": (
+                "its config sets {detail}, which this converter does not write",
+                "Use llama.cpp's convert_hf_to_gguf.py.",
+            ),
+            "ja": (
+                "設定の {detail} は、この変換では扱えません",
+                "llama.cppのconvert_hf_to_gguf.pyを使ってください。",
+            ),
+        },
+        "tokenizer": {
+            "en": (
+                "its tokenizer is {detail}, not byte-level BPE",
+                "Use llama.cpp's convert_hf_to_gguf.py for other tokenizers.",
+            ),
+            "ja": (
+                "トークナイザーが {detail} です(バイト単位のBPEではありません)",
+                "ほかの方式のトークナイザーにはllama.cppのconvert_hf_to_gguf.pyを使ってください。",
+            ),
+        },
+        "vocabulary": {
+            "en": (
+                "{detail}",
+                "Model and tokenizer do not belong together: save both from the same training.",
+            ),
+            "ja": (
+                "{detail}",
+                "モデルとトークナイザーが対応していません。同じ学習で作ったものを保存してください。",
+            ),
+        },
+        "tensor": {
+            "en": (
+                "the tensor '{detail}' is not there or cannot be read",
+                "The checkpoint is incomplete: save it again.",
+            ),
+            "ja": (
+                "テンソル '{detail}' がないか、読み取れません",
+                "チェックポイントが不完全です。保存し直してください。",
+            ),
+        },
+        "quant": {
+            "en": (
+                "llama.cpp's quantiser did not write it ({detail})",
+                "Check the free disk space, and start from an F16 or F32 file.",
+            ),
+            "ja": (
+                "llama.cppの量子化で書き出せませんでした({detail})",
+                "ディスクの空きを確認し、F16またはF32のファイルから始めてください。",
+            ),
+        },
+    }  # fmt: skip
+
+    def text(self, lang: str) -> str:
+        why, remedy = (part.format(detail=self.detail) for part in self.causes[self.cause][lang])
+        return (self.ja if lang == "ja" else self.en).format(
+            folder=self.folder, why=why, remedy=remedy
+        )
+
+
+@dataclass(eq=False)
+class ExampleBroken(AdapterError):
+    path: str
+    line: int  # as an editor counts
+    cause: str  # a key of `causes`
+    detail: str = ""
+    en = (
+        "'{path}', line {line}: {why}.\n"
+        'Expected is one example a line: {{"user": "a question", "assistant": "its answer"}}\n'
+        "Nothing was trained. Mend that line and run the same again."
+    )
+    ja = (
+        "'{path}' の{line}行目: {why}。\n"
+        '1行に1例をこの形で書きます: {{"user": "質問", "assistant": "回答"}}\n'
+        "学習は行っていません。この行を直して、もう一度実行してください。"
+    )
+    causes: ClassVar[dict[str, dict[str, str]]] = {
+        "json": {
+            "en": "this is not JSON ({detail})",
+            "ja": "JSONとして読めません({detail})",
+        },
+        "object": {
+            "en": "this is {detail}, not an object in braces",
+            "ja": "{detail} です(波括弧のオブジェクトではありません)",
+        },
+        "key": {
+            "en": "the key '{detail}' is missing",
+            "ja": "キー '{detail}' がありません",
+        },
+        "unknown": {
+            "en": "the key '{detail}' is not one of user, assistant, system",
+            "ja": "キー '{detail}' は使えません(user、assistant、systemだけです)",
+        },
+        "text": {
+            "en": "the value of '{detail}' must be text, and not empty",
+            "ja": "'{detail}' の値は空でない文字列にしてください",
+        },
+        "encoding": {
+            "en": "this is not UTF-8 ({detail})",
+            "ja": "UTF-8ではありません({detail})",
+        },
+        "long": {
+            "en": "this example is {detail} tokens long, which is too much for this model",
+            "ja": "この例は{detail}トークンあり、このモデルには長すぎます",
+        },
+        "marker": {
+            "en": "the text contains '{detail}', which marks turns in the template",
+            "ja": "テンプレートの区切り記号 '{detail}' が含まれています",
+        },
+    }  # fmt: skip
+
+    def text(self, lang: str) -> str:
+        why = self.causes[self.cause][lang].format(detail=self.detail)
+        return (self.ja if lang == "ja" else self.en).format(
+            path=self.path, line=self.line, why=why
+        )
+
+
+@dataclass(eq=False)
+class ExampleCountWrong(AdapterError):
+    path: str
+    found: int
+    least: int
+    most: int
+    en = (
+        "'{path}' has {found} examples; between {least} and {most} are needed.\n"
+        "Fewer teach the wording by heart, more do not fit into a minute.\n"
+        "Nothing was trained. Add or remove lines and run the same again."
+    )
+    ja = (
+        "'{path}' の例は{found}件です。{least}〜{most}件にしてください。\n"
+        "少なすぎると文面の丸暗記になり、多すぎると1分では学習しきれません。\n"
+        "学習は行っていません。行を増減して、もう一度実行してください。"
+    )
+
+
 @dataclass(eq=False)
 class ModelfileError(ModelError):
     """A Modelfile cannot be read: the line, then why, and what to write, in the words of each kind below."""
@@ -721,6 +1131,295 @@ class ModelfileCannotHold(ModelfileError):
     )
 
 
+class LabError(JimotoError):
+    """Something about a lab or a folder of submissions."""
+
+
+@dataclass(eq=False)
+class LabMissing(LabError):
+    lab: str
+    near: str  # what is there
+    en = (
+        "There is no lab '{lab}' here.\n"
+        "Labs that are here: {near}.\n"
+        "Open the lab from the folder of the kit, where its checks lie in 'labs/checks'."
+    )
+    ja = (
+        "演習 '{lab}' が見つかりません。\n"
+        "ここにある演習: {near}\n"
+        "キットのフォルダーの中で演習を開いてください(自動チェックは 'labs/checks' にあります)。"
+    )
+
+
+@dataclass(eq=False)
+class LabNotOpen(LabError):
+    en = (
+        "No lab is open in this notebook.\n"
+        "The first code cell opens it; it has not run since the kernel started.\n"
+        "Run the first code cell, then this one again."
+    )
+    ja = (
+        "このノートブックでは、まだ演習が開かれていません。\n"
+        "カーネルの起動後に、最初のコードセルが実行されていないようです。\n"
+        "最初のコードセルを実行してから、このセルをもう一度実行してください。"
+    )
+
+
+@dataclass(eq=False)
+class TaskUnknown(LabError):
+    task: str
+    known: str
+    en = (
+        "This lab has no task '{task}'.\n"
+        "Its tasks are: {known}.\n"
+        "Write one of these names, in quotes."
+    )
+    ja = (
+        "この演習に課題 '{task}' はありません。\n"
+        "課題の名前: {known}\n"
+        "このうちの一つを引用符で囲んで書いてください。"
+    )
+
+
+@dataclass(eq=False)
+class SubmissionsMissing(LabError):
+    folder: str
+    en = (
+        "There is no notebook to mark in '{folder}'.\n"
+        "Every file that ends in '.ipynb', there and in the folders below it, is one submission.\n"
+        "Put the submissions there: `jimoto grade FOLDER`."
+    )
+    ja = (
+        "'{folder}' に採点するノートブックがありません。\n"
+        "その中とその下のフォルダーにある '.ipynb' ファイルが、1件ずつの提出物になります。\n"
+        "提出物を置いたフォルダーを指定してください: `jimoto grade フォルダー`"
+    )
+
+
+class CommandError(JimotoError):
+    """A command line that failed: one sentence. `program` is the command that was typed."""
+
+    program: str = "ollama"
+
+    def text(self, lang: str) -> str:
+        fields = {**vars(self), "program": self.program, **self.more(lang)}
+        return (self.ja if lang == "ja" else self.en).format(**fields)
+
+    def more(self, lang: str) -> dict[str, str]:
+        """What the text names beside the fields."""
+        near = getattr(self, "near", "")
+        if not near:
+            return {"meant": ""}
+        return {"meant": f"。`{near}` のことですか" if lang == "ja" else f"; did you mean `{near}`?"}
+
+
+@dataclass(eq=False)
+class VerbUnknown(CommandError):
+    verb: str
+    near: str  # may be empty
+    en = 'unknown command "{verb}" for "{program}"{meant}'
+    ja = 'unknown command "{verb}" for "{program}": そのようなコマンドはありません{meant}'
+
+
+@dataclass(eq=False)
+class FlagUnknown(CommandError):
+    flag: str
+    near: str  # may be empty
+    en = "unknown flag: {flag}{meant}"
+    ja = "unknown flag: {flag}: そのようなオプションはありません{meant}"
+
+
+@dataclass(eq=False)
+class FlagValueWrong(CommandError):
+    flag: str
+    value: str
+    wanted: str
+    en = 'invalid value for {flag}: "{value}" (must be {wanted})'
+    ja = 'invalid value for {flag}: "{value}": 使える値は {wanted} です'
+
+
+@dataclass(eq=False)
+class CallWrong(CommandError):
+    ollama: str  # what Ollama says
+    usage: str  # without the program
+    en = "{ollama}; write `{program} {usage}`"
+    ja = "{ollama}: `{program} {usage}` のように書いてください"
+
+
+@dataclass(eq=False)
+class InputNotUtf8(CommandError):
+    what: str  # a file's name; empty for standard input
+    position: int  # of the first byte that is wrong, from 0
+    byte: int
+    encoding: str  # as `iconv` spells it; empty when nothing fits
+    en = "{name} is not UTF-8: byte {position} is 0x{byte:02X}{seems}; {advice}"
+    ja = "{name}がUTF-8ではありません({position}バイト目が0x{byte:02X}){seems}。{advice}"
+
+    def more(self, lang: str) -> dict[str, str]:
+        known = {"CP932": "Shift_JIS (CP932)"}.get(self.encoding, self.encoding)
+        source = self.encoding or "CP932"
+        convert = f"iconv -f {source} -t UTF-8 {self.what}".strip()
+        if lang == "ja":
+            advice = f"`{convert}` で変換してください"
+            if not self.what:
+                advice = (
+                    f"パイプの手前に `{convert}` を入れるか、PowerShellでは先に "
+                    "`$OutputEncoding = [Text.Encoding]::UTF8` を実行してください"
+                )
+            seems = f"。{known} のようです" if known else ""
+            return {"name": self.what or "標準入力", "seems": seems, "advice": advice}
+        advice = f"convert it with `{convert}`"
+        if not self.what:
+            advice = (
+                f"put `{convert}` before this command in the pipe; in PowerShell, run "
+                "`$OutputEncoding = [Text.Encoding]::UTF8` first"
+            )
+        seems = f", as in {known}" if known else ""
+        return {"name": self.what or "standard input", "seems": seems, "advice": advice}
+
+
+@dataclass(eq=False)
+class FileNotReadable(CommandError):
+    path: str
+    cause: str  # a key of `causes`
+    en = "cannot read '{path}': {why}"
+    ja = "'{path}' を読み込めません: {why}"
+    causes: ClassVar[dict[str, dict[str, str]]] = {
+        "missing": {
+            "en": "there is no such file; name the Modelfile with `-f PATH`",
+            "ja": "ファイルがありません。`-f パス` でModelfileを指定してください",
+        },
+        "stdin": {
+            "en": "`-f -` does not mean standard input, here or in Ollama; write a file and name it",
+            "ja": "`-f -` は標準入力を意味しません(Ollamaでも同じです)。ファイルに保存して指定してください",
+        },
+        "folder": {
+            "en": "it is a folder; name the Modelfile in it with `-f PATH`",
+            "ja": "フォルダーです。中にあるModelfileを `-f パス` で指定してください",
+        },
+        "denied": {
+            "en": "the system does not allow it; check whose file it is",
+            "ja": "アクセスが許可されていません。ファイルの所有者を確認してください",
+        },
+        "empty": {
+            "en": "no Modelfile or safetensors files found in this folder",
+            "ja": "このフォルダーにはモデルのファイル(safetensorsやGGUF)がありません",
+        },
+        "outside": {
+            "en": "insecure path: a link in it leads out of the folder; copy the file into the folder",
+            "ja": "フォルダーの外を指すリンクがあります。ファイル本体をフォルダーにコピーしてください",
+        },
+    }
+
+    def more(self, lang: str) -> dict[str, str]:
+        return {"why": self.causes[self.cause]["ja" if lang == "ja" else "en"]}
+
+
+@dataclass(eq=False)
+class ModelNotFound(CommandError):
+    model: str
+    near: str  # may be empty
+    cause: str  # why it could not be pulled; may be empty
+    en = "model '{model}' not found{pulled}{meant}"
+    ja = "model '{model}' not found: モデルがありません{pulled}{meant}"
+
+    def more(self, lang: str) -> dict[str, str]:
+        return {**super().more(lang), "pulled": f" ({self.cause})" if self.cause else ""}
+
+
+@dataclass(eq=False)
+class NothingToStop(CommandError):
+    model: str
+    near: str  # may be empty
+    en = 'couldn\'t find model "{model}" to stop{meant}'
+    ja = 'couldn\'t find model "{model}" to stop: モデルがありません{meant}'
+
+
+@dataclass(eq=False)
+class NameIsPath(CommandError):
+    name: str
+    en = (
+        "invalid model name: '{name}' is a path; write `FROM {name}` into a file 'Modelfile' and run "
+        "`{program} create NAME`"
+    )
+    ja = (
+        "invalid model name: '{name}' はモデル名ではなくパスです。ファイル 'Modelfile' に `FROM {name}` と書き、"
+        "`{program} create モデル名` を実行してください"
+    )
+
+
+@dataclass(eq=False)
+class AnswerCutOff(CommandError):
+    model: str
+    url: str
+    en = (
+        "'{model}': the server at {url} went away in the middle of the answer; what had arrived is "
+        "printed, and the same command asks again"
+    )
+    ja = (
+        "'{model}': 回答の途中でサーバー({url})との接続が切れました。届いた分は表示済みです。"
+        "同じコマンドをもう一度実行してください"
+    )
+
+
+@dataclass(eq=False)
+class ConnectionLost(CommandError):
+    cause: str
+    en = "the server does not answer ({cause}); run the same command again, or `{program} serve` in a second terminal"
+    ja = "サーバーが応答しません({cause})。同じコマンドをもう一度実行するか、別のターミナルで `{program} serve` を実行してください"
+
+
+@dataclass(eq=False)
+class Refused(CommandError):
+    """The server said no; its own words, and which model was asked."""
+
+    model: str
+    ollama: str
+    en = "{named}{ollama}"
+    ja = "{named}{ollama}"
+
+    def more(self, lang: str) -> dict[str, str]:
+        known = not self.model or self.model in self.ollama
+        return {"named": "" if known else f"'{self.model}': "}
+
+
+@dataclass(eq=False)
+class DiskFull(CommandError):
+    model: str
+    ollama: str
+    verb: str
+    en = (
+        "'{model}': {ollama}; nothing is lost: free some space, then `{program} {verb} {model}` goes "
+        "on where it stopped"
+    )
+    ja = (
+        "'{model}': {ollama}: ディスクの空きが足りません。届いた分は残っています。空きを作ってから "
+        "`{program} {verb} {model}` を実行すると、続きから再開します"
+    )
+
+
+@dataclass(eq=False)
+class ChatNeedsTerminal(CommandError):
+    model: str
+    en = 'a chat needs a terminal; here, put the question after the name: `{program} run {model} "…"`'
+    ja = 'チャットにはターミナルが必要です。ここではモデル名の後に質問を書いてください: `{program} run {model} "…"`'
+
+
+@dataclass(eq=False)
+class PromptMissing(CommandError):
+    model: str
+    en = 'embedding models require input text: `{program} run {model} "your text"`'
+    ja = '埋め込み用のモデルには入力文が必要です: `{program} run {model} "文章"`'
+
+
+@dataclass(eq=False)
+class VerbNotServed(CommandError):
+    verb: str
+    url: str
+    en = "the server at {url} has no `{verb}` (404); Jimoto's embedded server only reads from registries: use real Ollama"
+    ja = "サーバー({url})は `{verb}` に対応していません(404)。内蔵サーバーはレジストリから読むだけです。本物のOllamaを使ってください"
+
+
 class StorageError(JimotoError):
     """Something about the folders that Jimoto writes to."""
 
@@ -728,13 +1427,14 @@ class StorageError(JimotoError):
 @dataclass(eq=False)
 class FolderNotWritable(StorageError):
     folder: str
+    variable: str = "JIMOTO_HOME"  # which chooses another
     en = (
         "The folder '{folder}' cannot be written to.\n"
-        "Set the variable JIMOTO_HOME to a folder of your own, then run the same command again."
+        "Set the variable {variable} to a folder of your own, then run the same command again."
     )
     ja = (
         "フォルダー '{folder}' に書き込めません。\n"
-        "環境変数JIMOTO_HOMEに書き込めるフォルダーを指定し、同じコマンドをもう一度実行してください。"
+        "環境変数{variable}に書き込めるフォルダーを指定し、同じコマンドをもう一度実行してください。"
     )
 
 
@@ -750,3 +1450,207 @@ class FolderMissing(StorageError):
         "'{looked}' にフォルダー '{folder}' がありません。\n"
         "cloneしたフォルダーに移動し(`cd jimoto`)、同じコマンドをもう一度実行してください。"
     )
+
+
+@dataclass(eq=False)
+class FileIsThere(StorageError):
+    path: str
+    command: str
+    en = (
+        "There is a file '{path}' already, and Jimoto does not overwrite it.\n"
+        "Remove it, choose another name, or run `{command}`."
+    )
+    ja = (
+        "ファイル '{path}' はすでにあります。上書きはしません。\n"
+        "削除するか、別の名前にするか、`{command}` を実行してください。"
+    )
+
+
+@dataclass(eq=False)
+class FileNotWritten(StorageError):
+    path: str
+    cause: str  # a key of `causes`
+    en = (
+        "The file '{path}' could not be written: {why}.\n"
+        "What had been written of it has been removed. {remedy}."
+    )
+    ja = (
+        "ファイル '{path}' を書き込めませんでした: {why}\n"
+        "途中まで書いた分は削除しました。{remedy}。"
+    )
+    # cause → language → (why, remedy)
+    causes: ClassVar[dict[str, dict[str, tuple[str, str]]]] = {
+        "space": {
+            "en": ("there is not enough space", "Free some space, or choose another place"),
+            "ja": ("空きが足りません", "空きを作るか、別の場所を指定してください"),
+        },
+        "large": {
+            "en": (
+                "this disk takes no file of that size (FAT32: 4 GB at most)",
+                "Format the stick as exFAT, or save fewer models per file",
+            ),
+            "ja": (
+                "このディスクの形式では大きすぎます(FAT32は4 GBまで)",
+                "USBメモリをexFATで初期化するか、モデルを分けて保存してください",
+            ),
+        },
+        "refused": {
+            "en": ("the system does not allow it", "Choose a folder of your own"),
+            "ja": ("書き込みが許可されていません", "自分のフォルダーを指定してください"),
+        },
+    }
+
+    def text(self, lang: str) -> str:
+        why, remedy = self.causes[self.cause]["ja" if lang == "ja" else "en"]
+        return (self.ja if lang == "ja" else self.en).format(**vars(self), why=why, remedy=remedy)
+
+
+@dataclass(eq=False)
+class BundleBroken(StorageError):
+    path: str
+    part: str  # the name of the part inside the bundle; may be empty
+    cause: str  # a key of `causes`
+    en = (
+        "The bundle '{path}' cannot be used: {why}{part_text}.\n"
+        "Nothing was loaded from it.\n"
+        "{remedy}."
+    )
+    ja = (
+        "バンドル '{path}' は使えません: {why}{part_text}\n"
+        "ここからは何も読み込んでいません。\n"
+        "{remedy}。"
+    )
+    # cause → language → (why, remedy)
+    causes: ClassVar[dict[str, dict[str, tuple[str, str]]]] = {
+        "absent": {
+            "en": ("it cannot be opened", "Check the name, and that the stick is plugged in"),
+            "ja": ("開けません", "ファイル名と、USBメモリの接続を確認してください"),
+        },
+        "other": {
+            "en": (
+                "it is not a file that `jimoto bundle save` wrote",
+                "Check the name, or save the bundle again",
+            ),
+            "ja": (
+                "`jimoto bundle save` で作ったファイルではありません",
+                "ファイル名を確認するか、バンドルを作り直してください",
+            ),
+        },
+        "cut": {
+            "en": ("it ends too early", "Copy the file once more, and remove the stick only when told"),
+            "ja": (
+                "途中で切れています",
+                "ファイルをコピーし直してください。USBメモリは安全な取り外しのあとで抜きます",
+            ),
+        },
+        "changed": {
+            "en": ("its bytes are not what its digest says", "Copy the file once more"),
+            "ja": ("中身がダイジェストと一致しません", "ファイルをコピーし直してください"),
+        },
+        "foreign": {
+            "en": ("it holds something that does not belong there", "Get the file from its maker again"),
+            "ja": ("あるはずのないものが入っています", "作成者からファイルをもらい直してください"),
+        },
+        "newer": {
+            "en": ("a newer Jimoto wrote it", "Update Jimoto here: `git pull`, then `make lab`"),
+            "ja": ("新しい版のJimotoで作られています", "Jimotoを更新してください: `git pull` のあとに `make lab`"),
+        },
+    }
+
+    def text(self, lang: str) -> str:
+        why, remedy = self.causes[self.cause]["ja" if lang == "ja" else "en"]
+        shown = f"(部分 '{self.part}')" if lang == "ja" else f" (part '{self.part}')"
+        return (self.ja if lang == "ja" else self.en).format(
+            path=self.path, why=why, remedy=remedy, part_text=shown if self.part else ""
+        )
+
+
+@dataclass(eq=False)
+class ModelIncomplete(StorageError):
+    model: str
+    part: str
+    en = (
+        "Model '{model}' is not whole on this machine: '{part}' is missing or damaged.\n"
+        "A pull was probably interrupted, or the disk has a fault.\n"
+        "Run `ollama pull {model}` again (for mame: `jimoto.connect()` after `ollama rm mame`)."
+    )
+    ja = (
+        "モデル '{model}' はこのコンピューターに完全な形でありません。'{part}' がないか、壊れています。\n"
+        "pullが途中で止まったか、ディスクの異常のようです。\n"
+        "もう一度 `ollama pull {model}` を実行してください(mameは `ollama rm mame` のあとに `jimoto.connect()`)。"
+    )
+
+
+@dataclass(eq=False)
+class StoreOutOfReach(StorageError):
+    url: str
+    verb: str  # what was asked for: 'load', 'save' or 'mirror'
+    en = (
+        "The server at '{url}' keeps its models out of this program's reach.\n"
+        "It runs on another computer, in a container, or as a user whose files are closed to you.\n"
+        "Run the same command there{more_text}."
+    )
+    ja = (
+        "'{url}' のサーバーのモデルは、このプログラムから届かない場所にあります。\n"
+        "別のコンピューターやコンテナーの中か、読む権限のないユーザーで動いているようです。\n"
+        "同じコマンドをそのコンピューターで実行してください{more_text}。"
+    )
+
+    def text(self, lang: str) -> str:
+        if self.verb == "load":
+            more = ""
+        elif lang == "ja":
+            more = "('manifests' と 'blobs' のあるフォルダーを `--models フォルダー` で指定することもできます)"
+        else:
+            more = ", or name the folder that holds 'manifests' and 'blobs': `--models FOLDER`"
+        return (self.ja if lang == "ja" else self.en).format(url=self.url, more_text=more)
+
+
+@dataclass(eq=False)
+class ReportBroken(StorageError):
+    path: str
+    cause: str  # a key of `causes`
+    en = (
+        "'{path}' is not a report: {why}.\n"
+        "Write it again on that machine: `jimoto doctor --json > seat-07.json`."
+    )
+    ja = (
+        "'{path}' は診断結果のファイルではありません: {why}\n"
+        "そのコンピューターで作り直してください: `jimoto doctor --json > seat-07.json`"
+    )
+    causes: ClassVar[dict[str, dict[str, str]]] = {
+        "absent": {"en": "it cannot be read", "ja": "読み取れません"},
+        "cut": {"en": "it is empty or cut short", "ja": "空か、途中で切れています"},
+        "other": {
+            "en": "it was not written by `jimoto doctor --json`",
+            "ja": "`jimoto doctor --json` の出力ではありません",
+        },
+        "newer": {"en": "a newer Jimoto wrote it", "ja": "新しい版のJimotoで作られています"},
+    }
+
+    def text(self, lang: str) -> str:
+        why = self.causes[self.cause]["ja" if lang == "ja" else "en"]
+        return (self.ja if lang == "ja" else self.en).format(path=self.path, why=why)
+
+
+@dataclass(eq=False)
+class LessonUnknown(StorageError):
+    lesson: str
+    near: tuple[str, ...]
+    here: tuple[str, ...]
+    en = (
+        "There is no lesson '{lesson}'.\n"
+        "{near_text}"
+    )
+    ja = (
+        "'{lesson}' というレッスンはありません。\n"
+        "{near_text}"
+    )
+
+    def text(self, lang: str) -> str:
+        names = ", ".join(f"'{name}'" for name in self.near or self.here)
+        if lang == "ja":
+            near = f"近い名前: {names}" if self.near else f"レッスン: {names}"
+        else:
+            near = f"Close to it: {names}." if self.near else f"There are: {names}."
+        return (self.ja if lang == "ja" else self.en).format(lesson=self.lesson, near_text=near)
