@@ -36,7 +36,7 @@ TEMPLATE = (
     "{%- for call in message.tool_calls or [] %}"
     "{%- set arguments = call.function.arguments %}"
     "{%- if arguments is not string %}{%- set arguments = arguments | tojson %}{%- endif %}"
-    "{%- set turn.text = turn.text + '<tool_call>\\n{\"name\": \"' + call.function.name"
+    '{%- set turn.text = turn.text + \'<tool_call>\\n{"name": "\' + call.function.name'
     " + '\", \"arguments\": ' + arguments + '}\\n</tool_call>' %}"
     "{%- endfor %}"
     "{%- if message.role == 'assistant' and '</think>' in turn.text %}"

@@ -216,8 +216,6 @@ class Optimizer:
         self.matrices = [
             p for n, p in named if p.dim() == 2 and "embed" not in n and "lm_head" not in n
         ]
-        masks = network.wired(model)
-        self.held = [masks.get(n) for n, p in named if any(p is m for m in self.matrices)]
         inside = {id(p) for p in self.matrices}
         self.others = [p for _, p in named if id(p) not in inside]
         self.momentum = [torch.zeros_like(p) for p in self.matrices]
@@ -225,12 +223,7 @@ class Optimizer:
             self.others, lr=recipe.adam_rate, betas=(0.9, 0.98), weight_decay=0.0
         )
 
-    def step(self, scale: float, hold_wired: bool = False) -> None:
-        """`hold_wired`: the circuit for copying stays as it is.
-
-        Steps of full size would wear it down long before the first skill has use for it: copying
-        of random repeats fell from 65 % to none within 200 steps.
-        """
+    def step(self, scale: float) -> None:
         import torch
 
         torch.nn.utils.clip_grad_norm_(self.others, 1.0)
@@ -239,10 +232,7 @@ class Optimizer:
         self.adam.step()
         rate = self.recipe.muon_rate * scale
         with torch.no_grad():
-            for p, m, held in zip(self.matrices, self.momentum, self.held, strict=True):
-                if hold_wired and held is not None:
-                    p.grad.masked_fill_(held, 0)
-                    m.masked_fill_(held, 0)
+            for p, m in zip(self.matrices, self.momentum, strict=True):
                 m.lerp_(p.grad, 0.05)
                 update = (
                     orthogonalise(p.grad.lerp(m, 0.95)) * max(1.0, p.size(0) / p.size(1)) ** 0.5
@@ -351,7 +341,9 @@ def train(
         loss.backward()
         stream.note(by_skill(batch, row_losses))
         scale = rate_scale(recipe, progress.step, done)
-        optimizer.step(scale, hold_wired=done < recipe.decay_from)
+        optimizer.step(scale)
+        if model.circuit and done < recipe.decay_from:
+            model.circuit.restore()
         progress.step += 1
         progress.tokens += int((w >= 0).sum())
         answer_loss = float(row_losses.mean())

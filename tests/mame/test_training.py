@@ -130,18 +130,20 @@ def test_a_new_mame_copies_before_its_first_step():
     assert float((guessed == x[:, 32:]).float().mean()) > 0.5
 
 
-def test_the_circuit_for_copying_is_held_until_the_rate_falls():
+def test_a_step_wears_the_circuit_for_copying_down_and_it_can_be_restored():
     import torch
 
     fresh = model.build(model.Shape(), 300, seed=1)
-    optimizer, masks = train.Optimizer(fresh, RECIPE), model.wired(fresh)
-    before = {name: fresh.get_parameter(name).clone() for name in masks}
-    for held in (True, False):
-        fresh(input_ids=torch.arange(8)[None], labels=torch.arange(8)[None]).loss.backward()
-        optimizer.step(1.0, hold_wired=held)
-        for name, mask in masks.items():
-            same = fresh.get_parameter(name) == before[name]
-            assert bool(same[mask].all()) == held and not same[~mask].all()
+    optimizer = train.Optimizer(fresh, RECIPE)
+    query = fresh.model.layers[1].self_attn.q_proj.weight
+    before, up = query.clone(), fresh.model.layers[1].mlp.up_proj.weight.clone()
+    fresh(input_ids=torch.arange(8)[None], labels=torch.arange(8)[None]).loss.backward()
+    optimizer.step(1.0)
+    assert not torch.equal(query[: model.HEAD], before[: model.HEAD])
+    fresh.circuit.restore()
+    assert torch.equal(query[: model.HEAD], before[: model.HEAD])
+    assert not torch.equal(query[model.HEAD :], before[model.HEAD :])
+    assert not torch.equal(fresh.model.layers[1].mlp.up_proj.weight, up)
 
 
 def test_only_answers_and_earlier_answers_count(small_tokenizer):
