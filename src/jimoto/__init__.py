@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jimoto.checkup import doctor
     from jimoto.connection import connect, model
 
-__all__ = ["connect", "model"]
+__all__ = ["connect", "doctor", "model"]
 __version__ = "0.1.0"
 
 
@@ -18,5 +19,6 @@ def __getattr__(name: str) -> Any:
     if name in __all__:
         from importlib import import_module
 
-        return getattr(import_module("jimoto.connection"), name)
+        room = "jimoto.checkup" if name == "doctor" else "jimoto.connection"
+        return getattr(import_module(room), name)
     raise AttributeError(f"module 'jimoto' has no attribute '{name}'")

@@ -378,7 +378,7 @@ def _copy(body: dict[str, Any], models: Models) -> set[int]:
     if _plain_name(source) is None or _plain_name(target) is None:
         return {400}
     if source_of(target) == "cloud":
-        return {200, 400, 403, 404}  # TODO-D1 it could never be run here
+        return {403} if _plain_name(source) in models else {403, 404}  # it could never be run here
     if source_of(source) == "cloud":
         return {403, 404}
     return {200} if _plain_name(source) in models else {404}
@@ -405,7 +405,7 @@ def _create(body: dict[str, Any], models: Models, blobs: Blobs | None = None) ->
     if _plain_name(name) is None or any(body.get(key) for key in UNSUPPORTED):
         return {400}
     if source_of(name) == "cloud":
-        return {200, 500, 400, 403}  # TODO-D1
+        return {403}
     licenses = body.get("license")
     listed = [licenses] if isinstance(licenses, str) else licenses or []
     if not isinstance(listed, list) or not all(isinstance(text, str) for text in listed):
@@ -416,7 +416,7 @@ def _create(body: dict[str, Any], models: Models, blobs: Blobs | None = None) ->
     faults: set[int] = set()
     if body.get("from"):
         status, model = looked_up(body["from"], models)
-        faults |= {500} if status in (403, 404) else {status} if model is None else set()  # TODO-D2
+        faults |= {500} if status == 404 else {status} if model is None else set()
     elif body.get("files"):
         faults |= _bad_files(body["files"], blobs)
     else:

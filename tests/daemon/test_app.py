@@ -36,6 +36,21 @@ def test_the_version_is_ollamas_and_the_package_is_named_beside_it(api):
     assert api.call("HEAD", "/api/version").status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/create", {"model": "x", "from": "big:cloud"}),
+        ("/api/create", {"model": "x:1b-cloud", "from": "tiny"}),
+        ("/api/copy", {"source": "tiny", "destination": "x:cloud"}),
+    ],
+)
+def test_no_model_of_the_cloud_is_made_here(api, tiny, path, body):
+    """Found by fuzzing: a 500, and names that could never be run."""
+    answer = api.post(path, body)
+    assert answer.status_code == 403 and "ollama cloud is disabled" in answer.json()["error"]
+    assert len(api.call("GET", "/api/tags").json()["models"]) == 1
+
+
 def test_the_cloud_is_off(api):
     assert api.call("GET", "/api/status").json() == {
         "cloud": {"disabled": True, "source": "config"}

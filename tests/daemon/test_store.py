@@ -107,6 +107,17 @@ def test_prune_removes_old_leftovers_and_keeps_what_is_used(library, tiny):
     assert blobs_on_disk(store) == before
 
 
+def test_prune_removes_old_folders_without_a_model(library, tiny):
+    store = library.store
+    empty = store.manifests / "host" / "namespace" / "model"
+    empty.mkdir(parents=True)
+    store.prune(older_than_seconds=3600)
+    assert empty.is_dir()
+    store.prune(older_than_seconds=-1)
+    assert [path.name for path in store.manifests.iterdir()] == ["registry.ollama.ai"]
+    assert library.find("tiny", "").name == "tiny:latest"
+
+
 def test_an_unreadable_manifest_stops_pruning(library, tiny):
     store = library.store
     orphan, _ = store.add_blob(b"perhaps that one uses it")

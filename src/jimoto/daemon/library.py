@@ -232,7 +232,7 @@ class Library:
         yield {"status": "success"}
 
     def copy(self, source: str, destination: str) -> None:
-        target = self._spelled(destination, f'destination "{destination}" is invalid')
+        target = self._new_name(destination, f'destination "{destination}" is invalid')
         entry = self.store.find(self._spelled(source, f'source "{source}" is invalid'))
         if entry is None:
             raise ApiError(404, f'model "{source}" not found')
@@ -311,8 +311,9 @@ class Library:
     def _base(self, text: str) -> Model:
         try:
             return self.find(text, "pull model manifest: file does not exist")
-        except ApiError as error:  # to real Ollama all of these are a failed pull
-            raise ApiError(error.status if error.status == 400 else 500, error.text) from None
+        except ApiError as error:  # to real Ollama a model that is not here is a failed pull
+            status = error.status if error.status in (400, 403) else 500
+            raise ApiError(status, error.text) from None
 
     def _weights_from_files(self, files: dict[str, str]) -> tuple[Layer, Gguf]:
         if len(files) > 1:
@@ -390,8 +391,11 @@ class Library:
         status = f"{'creating new' if is_new else 'using existing'} layer {digest}"
         return Layer(media_type, digest, len(content)), status
 
-    def _new_name(self, text: str) -> ModelName:
-        return self._spelled(text, "invalid model name")
+    def _new_name(self, text: str, complaint: str = "invalid model name") -> ModelName:
+        """A name to be given; one that asks for Ollama's cloud could never be run here."""
+        name = self._spelled(text, complaint)
+        parse_model_name(text)
+        return name
 
     def _spelled(self, text: str, complaint: str) -> ModelName:
         try:

@@ -245,6 +245,14 @@ class Store:
         for path in [*self.blobs.glob("*"), *self.manifests.rglob(f"{_TEMPORARY}*")]:
             if path.name not in used and path.is_file() and path.stat().st_mtime < newest:
                 path.unlink(missing_ok=True)
+        ages = {}
+        for folder in self.manifests.rglob("*/"):
+            with contextlib.suppress(OSError):  # another server on this folder was faster
+                ages[folder] = folder.stat().st_mtime
+        for folder in sorted(ages, reverse=True):  # the innermost first
+            if ages[folder] < newest:
+                with contextlib.suppress(OSError):  # it is not empty
+                    folder.rmdir()
 
     def _used_digests(self) -> set[str]:
         return {digest for entry in self.entries() for digest in entry.manifest.digests}

@@ -89,13 +89,13 @@ def find_machine(folder: Path, kept_at: Path | None = None, measure: bool = True
     gpus, gpu_notes = find_gpus()
     rates = None
     if measure:
-        rates = kept_rates(kept_at, _processor(), n_core) if kept_at else None
+        rates = kept_rates(kept_at, processor_name(), n_core) if kept_at else None
         rates = rates or measure_rates(n_core, free_bytes)
         if kept_at:
-            keep_rates(kept_at, _processor(), n_core, rates)
+            keep_rates(kept_at, processor_name(), n_core, rates)
     kind = "apple" if any(gpu.kind == "apple" for gpu in gpus) else "gpu" if gpus else "cpu"
     return Machine(
-        name=_processor(),
+        name=processor_name(),
         kind=kind,
         memory_bytes=total_bytes,
         free_bytes=free_bytes,
@@ -210,7 +210,7 @@ def _own_group() -> str:
     return _text(Path("/proc/self/cgroup"))
 
 
-def _processor() -> str:
+def processor_name() -> str:
     """The name of the processor in its maker's words."""
     if sys.platform == "darwin":
         return _run("sysctl", "-n", "machdep.cpu.brand_string") or platform.machine()
@@ -234,7 +234,7 @@ def find_gpus(run: Any = None, drm: Path = Path("/sys/class/drm")) -> tuple[list
     """The graphics cards that a model can use, and what is there but cannot be asked."""
     run = run or _run
     if sys.platform == "darwin" and platform.machine() == "arm64":
-        return [Gpu(_processor(), "apple")], []
+        return [Gpu(processor_name(), "apple")], []
     notes = []
     gpus = parse_nvidia(run("nvidia-smi", "--query-gpu=name,memory.total,memory.free",
                             "--format=csv,noheader,nounits"))  # fmt: skip
