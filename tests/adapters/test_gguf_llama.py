@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jimoto.adapters import gguf_llama
+from jimoto.errors import CheckpointRefused, QuantUnknown
 
 ABOUT = gguf_llama.Description(
     name="tiny", license="MIT", languages=("en", "ja"), description="random"
@@ -19,17 +20,18 @@ def test_rows_of_two_heads_are_interleaved_head_by_head():
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(gguf_llama.ConversionError, match=r"'config.json' is not there") as caught:
+    with pytest.raises(CheckpointRefused) as caught:
         gguf_llama.convert(tmp_path, tmp_path / "x.gguf", ABOUT)
-    assert caught.value.folder == tmp_path
+    assert (caught.value.cause, caught.value.detail) == ("missing", "config.json")
 
 
 def test_another_family_is_refused(tmp_path):
     for name in ("model.safetensors", "tokenizer.json"):
         (tmp_path / name).touch()
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "gemma3"}), encoding="utf-8")
-    with pytest.raises(gguf_llama.ConversionError, match="'gemma3', not 'llama'"):
+    with pytest.raises(CheckpointRefused) as caught:
         gguf_llama.convert(tmp_path, tmp_path / "x.gguf", ABOUT)
+    assert "'gemma3', not 'llama'" in caught.value.text("en")
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +122,91 @@ def test_a_half_written_file_is_never_left_under_the_final_name(checkpoint, tmp_
     (broken / "config.json").write_text(
         json.dumps({**config, "num_hidden_layers": 3}), encoding="utf-8"
     )
-    with pytest.raises(gguf_llama.ConversionError, match=r"layers\.2\."):
+    with pytest.raises(CheckpointRefused, match=r"layers\.2\."):
         gguf_llama.convert(broken, tmp_path / "x.gguf", ABOUT)
     assert not (tmp_path / "x.gguf").exists()
+
+
+def test_sixteen_bit_and_split_checkpoints_give_the_same_file(checkpoint, tmp_path):
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import load_file, save_file
+
+    weights = {
+        k: v.to(torch.bfloat16) for k, v in load_file(checkpoint / "model.safetensors").items()
+    }
+    whole, split = tmp_path / "whole", tmp_path / "split"
+    for folder in (whole, split):
+        folder.mkdir()
+        for name in (
+            "config.json",
+            "tokenizer.json",
+            "tokenizer_config.json",
+            "chat_template.jinja",
+        ):
+            (folder / name).write_bytes((checkpoint / name).read_bytes())
+    save_file(weights, whole / "model.safetensors")
+    places = {name: f"model-{i % 2}.safetensors" for i, name in enumerate(weights)}
+    for part in set(places.values()):
+        save_file({n: w for n, w in weights.items() if places[n] == part}, split / part)
+    index = json.dumps({"weight_map": places})
+    (split / "model.safetensors.index.json").write_text(index, encoding="utf-8")
+    files = [gguf_llama.convert(f, f / "x.gguf", ABOUT, "F32") for f in (whole, split)]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    read = gguf_llama.read_gguf(files[0]).weights
+    assert all((read[n] == w.float().numpy()).all() for n, w in weights.items() if n in read)
+
+
+def test_reading_a_gguf_back_gives_the_checkpoint(checkpoint, tmp_path):
+    from safetensors.numpy import load_file
+
+    path = gguf_llama.convert(checkpoint, tmp_path / "tiny.gguf", ABOUT, "F32")
+    back = gguf_llama.read_gguf(path)
+    stored = load_file(checkpoint / "model.safetensors")
+    assert back.weights.keys() == stored.keys()
+    assert all((back.weights[name] == stored[name]).all() for name in stored)
+    assert back.config["tie_word_embeddings"] and back.config["num_key_value_heads"] == 2
+
+
+def test_llama_3_rotation_agrees_with_torch(checkpoint, tmp_path):
+    torch = pytest.importorskip("torch")
+    llama_cpp = pytest.importorskip("llama_cpp")
+    from transformers import LlamaForCausalLM
+
+    for file in checkpoint.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    rope = {"rope_type": "llama3", "rope_theta": 10000.0, "factor": 8.0, "low_freq_factor": 1.0}
+    rope |= {"high_freq_factor": 4.0, "original_max_position_embeddings": 64}
+    config["rope_parameters"] = rope
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    ids = list(range(40, 140))
+    with torch.no_grad():
+        network = LlamaForCausalLM.from_pretrained(tmp_path)
+        wanted = network(input_ids=torch.tensor([ids])).logits[0].numpy()
+    path = gguf_llama.convert(tmp_path, tmp_path / "x.gguf", ABOUT, "F32")
+    llama = llama_cpp.Llama(
+        str(path), n_ctx=256, n_threads=1, n_threads_batch=1, logits_all=True, verbose=False
+    )
+    llama.eval(ids)
+    found = np.array(llama.scores[: len(ids)])
+    llama.close()
+    assert np.abs(found - wanted).max() < 1e-3 * np.abs(wanted).max()
+
+
+def test_the_quantiser_writes_other_types(checkpoint, tmp_path):
+    gguf = pytest.importorskip("gguf")
+    pytest.importorskip("llama_cpp")
+    source = gguf_llama.convert(checkpoint, tmp_path / "tiny.gguf", ABOUT, "F32")
+    small = gguf_llama.quantise(source, tmp_path / "small.gguf", "q8_0")
+    types = {t.tensor_type.name for t in gguf.GGUFReader(small).tensors}
+    assert types == {"F32", "Q8_0"} and small.stat().st_size < 0.5 * source.stat().st_size
+    meant = gguf_llama.read_gguf(small).weights["model.layers.0.mlp.up_proj.weight"]
+    exact = gguf_llama.read_gguf(source).weights["model.layers.0.mlp.up_proj.weight"]
+    assert 0 < np.abs(meant - exact).max() < 0.01 * np.abs(exact).max()
+
+
+def test_an_unknown_type_is_refused_before_anything_is_written(checkpoint, tmp_path):
+    pytest.importorskip("llama_cpp")
+    with pytest.raises(QuantUnknown) as caught:
+        gguf_llama.quantise(tmp_path / "x.gguf", tmp_path / "y.gguf", "Q9_X")
+    assert "Q4_K_M" in caught.value.known and list(tmp_path.iterdir()) == []

@@ -1,10 +1,14 @@
-"""A Llama checkpoint of transformers → one GGUF file that llama.cpp and Ollama read.
+"""A Llama checkpoint of transformers → one GGUF file that llama.cpp and Ollama read, and back.
 
 Knows tensor names, their order and the metadata keys. It trains nothing, serves nothing and
-needs no torch: the weights are read from `model.safetensors` directly.
+needs no torch: the weights are read from the safetensors files directly. F16 and F32 are written
+here; every other type is llama.cpp's own quantiser's work (`quantise`).
 """
 
+from __future__ import annotations
+
 import json
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from jimoto.adapters.tensors import Array, BrokenTensors, Tensors, open_safetensors
+from jimoto.errors import CheckpointRefused, QuantUnknown
 
 PER_BLOCK = {  # name in transformers → name in GGUF
     "input_layernorm": "attn_norm",
@@ -40,14 +44,6 @@ NORMAL, CONTROL, USER_DEFINED, UNUSED = (
 )  # token types of the format; control tokens are never printed
 
 
-class ConversionError(ValueError):
-    """The folder cannot become a GGUF; `folder` and `missing` say where and what."""
-
-    def __init__(self, folder: Path, missing: str, remedy: str) -> None:
-        super().__init__(f"'{folder}' cannot be converted: {missing}.\n{remedy}")
-        self.folder, self.missing, self.remedy = folder, missing, remedy
-
-
 @dataclass(frozen=True)
 class Description:
     """What the file says about itself."""
@@ -64,6 +60,7 @@ def convert(folder: Path, out: Path, description: Description, float_type: str =
     """Write `out` completely or not at all.
 
     Matrices become F16 (or F32), norms stay F32: llama.cpp requires it, and they are tiny.
+    Errors: CheckpointRefused.
     """
     import gguf
 
@@ -93,28 +90,38 @@ def convert(folder: Path, out: Path, description: Description, float_type: str =
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+    for name in ("config.json", "tokenizer.json"):
         if not (folder / name).is_file():
-            raise ConversionError(
-                folder,
-                f"'{name}' is not there",
-                "Give the folder that save_pretrained() wrote, with model and tokenizer.",
-            )
+            raise CheckpointRefused(str(folder), "missing", name)
+    weight_files(folder)
     config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if config.get("model_type") != "llama":
-        raise ConversionError(
-            folder,
-            f"its model_type is '{config.get('model_type')}', not 'llama'",
-            "Use llama.cpp's convert_hf_to_gguf.py for other families.",
-        )
-    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    if rope.get("rope_type", "default") != "default":
-        raise ConversionError(
-            folder,
-            f"it scales RoPE ('{rope['rope_type']}'), which this converter does not write",
-            "Use llama.cpp's convert_hf_to_gguf.py.",
-        )
+        raise CheckpointRefused(str(folder), "family", str(config.get("model_type")))
+    kind = rope_parameters(config).get("rope_type", "default")
+    if kind not in ("default", "llama3"):
+        raise CheckpointRefused(str(folder), "option", f"rope_type={kind!r}")
+    for option in ("attention_bias", "mlp_bias", "quantization_config"):
+        if config.get(option):
+            raise CheckpointRefused(str(folder), "option", option)
     return config
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """`model.safetensors`, or all the parts that its index names."""
+    whole, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    if whole.is_file() or not index.is_file():
+        paths = [whole]
+    else:
+        parts = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
+        paths = [folder / Path(part).name for part in dict.fromkeys(parts)]
+    for path in paths:
+        if not path.is_file():
+            raise CheckpointRefused(str(folder), "missing", path.name)
+    return paths
+
+
+def rope_parameters(config: dict[str, Any]) -> dict[str, Any]:
+    return dict(config.get("rope_parameters") or config.get("rope_scaling") or {})
 
 
 def rope_theta(config: dict[str, Any]) -> float:
@@ -156,11 +163,7 @@ def write_tokenizer(writer: Any, folder: Path, config: dict[str, Any], pre_token
     """Byte-level BPE; without `tokenizer.ggml.pre` llama.cpp cuts text wrongly and only warns."""
     written = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
     if written["model"]["type"] != "BPE":
-        raise ConversionError(
-            folder,
-            f"its tokenizer is {written['model']['type']}, not byte-level BPE",
-            "Only byte-level BPE is supported.",
-        )
+        raise CheckpointRefused(str(folder), "tokenizer", str(written["model"]["type"]))
     added = {t["id"]: t for t in written["added_tokens"]}
     by_id = {i: piece for piece, i in written["model"]["vocab"].items()} | {
         i: t["content"] for i, t in added.items()
@@ -168,11 +171,8 @@ def write_tokenizer(writer: Any, folder: Path, config: dict[str, Any], pre_token
     types = {i: CONTROL if t["special"] else USER_DEFINED for i, t in added.items()}
     size = config["vocab_size"]
     if max(by_id) >= size:
-        raise ConversionError(
-            folder,
-            f"the tokenizer has id {max(by_id)}, the model only {size} rows",
-            "Train model and tokenizer together.",
-        )
+        ids = f"tokenizer: {max(by_id) + 1} ids, model: {size} rows"
+        raise CheckpointRefused(str(folder), "vocabulary", ids)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre(pre_tokenizer)
     writer.add_token_list([by_id.get(i, f"[PAD{i}]") for i in range(size)])
@@ -210,11 +210,11 @@ def read_template(folder: Path) -> str:
 
 def tensors(folder: Path, config: dict[str, Any]) -> Iterator[tuple[str, Array]]:
     """GGUF name and values, in the order of the file."""
-    from safetensors.numpy import load_file
-
-    weights = load_file(folder / "model.safetensors")
+    weights = open_weights(folder)
     n_head = config["num_attention_heads"]
     n_kv_head = config.get("num_key_value_heads") or n_head
+    if rope_parameters(config).get("rope_type") == "llama3":
+        yield "rope_freqs.weight", rope_factors(config)
     for theirs, ours in WHOLE.items():
         if theirs in weights and not (
             theirs.startswith("lm_head") and config.get("tie_word_embeddings")
@@ -224,16 +224,34 @@ def tensors(folder: Path, config: dict[str, Any]) -> Iterator[tuple[str, Array]]
         for theirs, ours in PER_BLOCK.items():
             name = f"model.layers.{block}.{theirs}.weight"
             if name not in weights:
-                raise ConversionError(
-                    folder,
-                    f"the tensor '{name}' is not there",
-                    "The checkpoint is incomplete: save it again.",
-                )
+                raise CheckpointRefused(str(folder), "tensor", name)
             heads = {"attn_q": n_head, "attn_k": n_kv_head}.get(ours)
             yield (
                 f"blk.{block}.{ours}.weight",
                 weights[name] if heads is None else interleave_rows(weights[name], heads),
             )
+
+
+def open_weights(folder: Path) -> Tensors:
+    try:
+        return open_safetensors(*weight_files(folder))
+    except BrokenTensors as error:
+        raise CheckpointRefused(str(folder), "tensor", str(error)) from None
+
+
+def rope_factors(config: dict[str, Any]) -> Array:
+    """Llama 3's stretched rotation: what each frequency is divided by, (head_dim / 2,), F32.
+
+    Short wavelengths stay, long ones are stretched by `factor`, those between are blended.
+    """
+    rope, n_head = rope_parameters(config), config["num_attention_heads"]
+    head_dim = config.get("head_dim") or config["hidden_size"] // n_head
+    trained = rope["original_max_position_embeddings"]
+    low, high, factor = rope["low_freq_factor"], rope["high_freq_factor"], rope["factor"]
+    wavelengths = 2 * math.pi * rope_theta(config) ** (np.arange(0, head_dim, 2) / head_dim)
+    share = np.clip((trained / wavelengths - low) / (high - low), 0, 1)  # 1: not stretched
+    factors: Array = (1 / ((1 - share) / factor + share)).astype(np.float32)
+    return factors
 
 
 def interleave_rows(matrix: Array, n_head: int) -> Array:
@@ -250,3 +268,144 @@ def interleave_rows(matrix: Array, n_head: int) -> Array:
         .swapaxes(1, 2)
         .reshape(matrix.shape)
     )  # (heads, half, 2, in)
+
+
+def separate_rows(matrix: Array, n_head: int) -> Array:
+    """The inverse of `interleave_rows`:
+
+    >>> separate_rows(interleave_rows(np.arange(8).reshape(8, 1), 2), 2).ravel()
+    array([0, 1, 2, 3, 4, 5, 6, 7])
+    """
+    rows = matrix.shape[0]
+    return (
+        matrix.reshape(n_head, rows // n_head // 2, 2, *matrix.shape[1:])
+        .swapaxes(1, 2)
+        .reshape(matrix.shape)
+    )  # (heads, half, 2, in)
+
+
+# --- and back ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A Llama GGUF in transformers' terms."""
+
+    config: dict[str, Any]  # arguments of LlamaConfig
+    weights: dict[str, Array]  # name of transformers → F32
+    pieces: list[str]  # byte-level, by id
+    merges: list[str]
+    special: list[int]  # ids of control and user-defined pieces
+    template: str
+
+
+def read_gguf(path: Path) -> Checkpoint:
+    """The exact weights of an F16 or F32 file (of a quantised one: what it stands for).
+
+    Errors: CheckpointRefused.
+    """
+    import gguf
+
+    try:
+        reader = gguf.GGUFReader(path)
+    except (ValueError, IndexError, OSError, UnicodeDecodeError) as error:
+        raise CheckpointRefused(str(path), "tensor", str(error)[:100]) from None
+    fields = {key: f.contents() for key, f in reader.fields.items() if not key.startswith("GGUF.")}
+    if fields.get("general.architecture") != "llama":
+        raise CheckpointRefused(str(path), "family", str(fields.get("general.architecture")))
+    found: dict[str, Array] = {
+        t.name: gguf.dequantize(t.data, t.tensor_type).astype(np.float32) for t in reader.tensors
+    }
+    if "rope_freqs.weight" in found:
+        raise CheckpointRefused(str(path), "option", "rope_freqs")
+    config = _config_of(fields, tied="output.weight" not in found)
+    return Checkpoint(
+        config,
+        _weights_of(path, found, config),
+        fields["tokenizer.ggml.tokens"],
+        fields["tokenizer.ggml.merges"],
+        [
+            i
+            for i, kind in enumerate(fields["tokenizer.ggml.token_type"])
+            if kind in (CONTROL, USER_DEFINED)
+        ],
+        fields.get("tokenizer.chat_template", ""),
+    )
+
+
+def _config_of(fields: dict[str, Any], tied: bool) -> dict[str, Any]:
+    n_head = fields["llama.attention.head_count"]
+    return {
+        "hidden_size": fields["llama.embedding_length"],
+        "num_hidden_layers": fields["llama.block_count"],
+        "intermediate_size": fields["llama.feed_forward_length"],
+        "num_attention_heads": n_head,
+        "num_key_value_heads": fields.get("llama.attention.head_count_kv", n_head),
+        "vocab_size": len(fields["tokenizer.ggml.tokens"]),
+        "max_position_embeddings": fields["llama.context_length"],
+        "rms_norm_eps": fields["llama.attention.layer_norm_rms_epsilon"],
+        "rope_parameters": {
+            "rope_type": "default",
+            "rope_theta": fields.get("llama.rope.freq_base", 10000.0),
+        },
+        "tie_word_embeddings": tied,
+        "bos_token_id": fields.get("tokenizer.ggml.bos_token_id"),
+        "eos_token_id": fields.get("tokenizer.ggml.eos_token_id"),
+        "pad_token_id": fields.get("tokenizer.ggml.padding_token_id"),
+    }
+
+
+def _weights_of(path: Path, found: dict[str, Array], config: dict[str, Any]) -> dict[str, Array]:
+    heads = {
+        "attn_q": config["num_attention_heads"],
+        "attn_k": config["num_key_value_heads"],
+    }
+    weights = {theirs: found[ours] for theirs, ours in WHOLE.items() if ours in found}
+    for block in range(config["num_hidden_layers"]):
+        for theirs, ours in PER_BLOCK.items():
+            name = f"blk.{block}.{ours}.weight"
+            if name not in found:
+                raise CheckpointRefused(str(path), "tensor", name)
+            weights[f"model.layers.{block}.{theirs}.weight"] = (
+                separate_rows(found[name], heads[ours]) if ours in heads else found[name]
+            )
+    return weights
+
+
+# --- other types ---------------------------------------------------------------------------------
+
+
+def quantise(source: Path, out: Path, quant: str, threads: int = 1) -> Path:
+    """An F16 or F32 GGUF in another type (Q8_0, Q4_K_M …), by llama.cpp's own quantiser.
+
+    Completely or not at all. Errors: QuantUnknown, CheckpointRefused.
+    """
+    import ctypes
+
+    import llama_cpp.llama_cpp as llama
+    from llama_cpp._logger import set_verbose
+
+    known = {
+        name.split("_", 3)[3]: value
+        for name, value in vars(llama).items()
+        if name.startswith("LLAMA_FTYPE_MOSTLY_")
+    }
+    known["F32"] = llama.LLAMA_FTYPE_ALL_F32
+    if quant.upper() not in known:
+        raise QuantUnknown(quant, "", ", ".join(known))
+    if not source.is_file():
+        raise CheckpointRefused(str(source), "missing", source.name)
+    set_verbose(False)  # it would print a line for each tensor
+    parameters = llama.llama_model_quantize_default_params()
+    parameters.ftype, parameters.nthread = known[quant.upper()], threads
+    part = out.with_name(out.name + ".part")
+    try:
+        code = llama.llama_model_quantize(
+            os.fsencode(source), os.fsencode(part), ctypes.byref(parameters)
+        )
+        if code != 0:
+            raise CheckpointRefused(str(source), "quant", f"{quant.upper()}, {code}")
+        os.replace(part, out)
+    finally:
+        part.unlink(missing_ok=True)
+    return out
