@@ -26,6 +26,7 @@ from tools.prose import (
     pictures,
     typography,
 )
+from tools.tasks import LEARNER, SOLUTION, cut, task_findings
 
 MAX_COLUMNS = 72  # a projector shows 60 to 70
 MAX_LINES = 12
@@ -52,6 +53,7 @@ def check_lesson(room: Room, name: str) -> list[Finding]:
         _heading_findings,
         _code_findings,
         _contract_texts,
+        task_findings,
     ]
     found = [finding for rule in rules for finding in rule(lesson)]
     found.sort(key=lambda finding: (finding.line, finding.column))
@@ -133,7 +135,8 @@ def _code_findings(lesson: Lesson) -> Iterator[Finding]:
     for cell in lesson.cells:
         if cell.kind != "code":
             continue
-        lines = cell.text.splitlines()
+        versions = [cut(cell.text, version).splitlines() for version in (LEARNER, SOLUTION)]
+        lines = max(versions, key=len)
         if lines and lines[-1].rstrip().endswith(";") and is_strict(list(cell.tags)):
             what = "nbval prints what a semicolon hides, so its output would differ."
             yield lesson.finding(what, "write `_ = …` instead", cell, cell.line + len(lines) - 1)
@@ -151,13 +154,14 @@ def _code_findings(lesson: Lesson) -> Iterator[Finding]:
 def _contract_texts(lesson: Lesson) -> Iterator[Finding]:
     """Titles and goals are read by learners too."""
     texts: Any = lesson.contract
+    goals = texts.get("goals", {"en": [], "ja": []})  # labs have none of their own
     for lang in LANGS:
-        for text in (texts["title"][lang], *texts["goals"][lang]):
+        for text in (texts["title"][lang], *goals[lang]):
             for remark in _remarks(text, lang):
                 yield lesson.finding(
                     f"Front matter, '{text}': {remark.what}", "write it in another way"
                 )
-    for en, ja in zip(texts["goals"]["en"], texts["goals"]["ja"], strict=True):
+    for en, ja in zip(goals["en"], goals["ja"], strict=True):
         yield from _number_findings(lesson, en, ja)
 
 

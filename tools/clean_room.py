@@ -31,6 +31,8 @@ def clean_environment(outer: Mapping[str, str], home: Path) -> dict[str, str]:
         ),  # no start-up files and no history of the author
         "NO_PROXY": ",".join(direct),  # a company's proxy must not swallow 127.0.0.1
         "no_proxy": ",".join(direct),
+        "JIMOTO_LAB_SEED": "1",  # the same numbers in every lab
+        "JIMOTO_WORK": str(home.with_name("work")),  # not the documents of whoever runs this
         "PYTHONUTF8": "1",
         "PYTHONHASHSEED": "0",
     }

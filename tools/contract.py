@@ -10,6 +10,7 @@ from typing import Any
 
 from tools.lesson import CARD_KEY, LANGS, Finding, Lesson
 
+LAB_NEEDED = ("id", "title", "minutes", "needs", "tasks")
 NEEDED = ("id", "level", "title", "minutes", "needs", "downloads", "peak_ram_mb", "goals")
 MODULES = ("start", "shape", "deep", "share")
 OS_NAMES = {"linux": "Linux", "macos": "macOS", "windows": "Windows"}
@@ -25,6 +26,8 @@ TEXTS: dict[str, dict[str, str]] = {
         "ram": "{ram} MB", "no_gpu": "no GPU", "gpu": "a GPU", "lessons": "lesson {lessons}",
         "extras": "the extra {extras}", "comma": ", ",
         "offline": "works offline", "online": "downloads once",
+        "lab_head": "| Lab | Time | You need | Network |", "tasks": "{n} tasks",
+        "lab_minutes": "{lab} min{basis}",
     },
     "ja": {
         "head": "| 段階 | 時間 | ダウンロード | メモリ | 必要なもの | ネットワーク |",
@@ -35,6 +38,8 @@ TEXTS: dict[str, dict[str, str]] = {
         "ram": "{ram}MB", "no_gpu": "GPUは不要", "gpu": "GPU", "lessons": "レッスン{lessons}",
         "extras": "追加パッケージ{extras}", "comma": "、",
         "offline": "オフラインで動作", "online": "初回のみダウンロード",
+        "lab_head": "| 演習 | 時間 | 必要なもの | ネットワーク |", "tasks": "{n}問",
+        "lab_minutes": "{lab}分{basis}",
     },
 }  # fmt: skip
 
@@ -45,23 +50,25 @@ def contract_findings(lesson: Lesson) -> list[Finding]:
     def wrong(what: str, mend: str) -> None:
         found.append(lesson.finding(f"Front matter: {what}", mend))
 
-    missing = [word for word in NEEDED if word not in contract]
+    lab = is_lab(contract)
+    missing = [word for word in (LAB_NEEDED if lab else NEEDED) if word not in contract]
     if missing:
         wrong(f"{', '.join(missing)} missing.", "write it, as LESSON-GUIDE section 2 shows")
         return found
     if contract["id"] != lesson.name:
         wrong(f"the id is '{contract['id']}', the file '{lesson.name}'.", "make them equal")
-    if contract["level"] not in (1, 2, 3):
+    if not lab and contract["level"] not in (1, 2, 3):
         wrong(f"level is {contract['level']!r}.", "write 1, 2 or 3")
     if contract.get("module", "start") not in MODULES:
         wrong(f"module is {contract['module']!r}.", f"write one of {', '.join(MODULES)}")
-    for word in ("title", "goals"):
+    for word in ("title",) if lab else ("title", "goals"):
         if not isinstance(contract[word], Mapping) or set(contract[word]) != set(LANGS):
             wrong(f"{word} is not in both languages.", f"write {word}: {{en: …, ja: …}}")
-    goals = contract["goals"]
+    goals = contract.get("goals", {})
     if isinstance(goals, Mapping) and len({len(goals[lang]) for lang in goals}) > 1:
         wrong("the languages have different numbers of goals.", "give each goal in both")
-    for word, parts in (("minutes", ("core", "lesson", "lab")), ("downloads", ("embedded",))):
+    counts = {"minutes": ("core", "lesson", "lab"), "downloads": ("embedded",)}
+    for word, parts in ({"minutes": ("lab",)} if lab else counts).items():
         if not isinstance(contract[word], Mapping) or any(
             not isinstance(contract[word].get(p), int) for p in parts
         ):
@@ -85,9 +92,16 @@ def contract_findings(lesson: Lesson) -> list[Finding]:
     return found
 
 
+def is_lab(contract: Mapping[str, Any]) -> bool:
+    """A lab's contract says `kind: lab`; everything else is a lesson."""
+    return contract.get("kind") == "lab"
+
+
 def card(contract: Mapping[str, Any], lang: str) -> str:
     """The card as a Markdown table whose header row a screen reader can announce."""
     text = TEXTS[lang]
+    if is_lab(contract):
+        return _lab_card(contract, text)
     level, minutes, downloads = contract["level"], contract["minutes"], contract["downloads"]
     module = contract.get("module", MODULES[level - 1])
     real = text["comma"].join(
@@ -103,6 +117,17 @@ def card(contract: Mapping[str, Any], lang: str) -> str:
         text["online" if downloads["embedded"] else "offline"],
     ]
     return "\n".join([text["head"], "| --- " * len(cells) + "|", f"| {' | '.join(cells)} |"])
+
+
+def _lab_card(contract: Mapping[str, Any], text: Mapping[str, str]) -> str:
+    minutes = contract["minutes"]
+    cells = [
+        text["tasks"].format(n=len(contract["tasks"])),
+        text["lab_minutes"].format(lab=minutes["lab"], basis=text.get(minutes.get("basis"), "")),
+        _needs(contract["needs"], text),
+        text["offline"],
+    ]
+    return "\n".join([text["lab_head"], "| --- " * len(cells) + "|", f"| {' | '.join(cells)} |"])
 
 
 def _needs(needs: Mapping[str, Any], text: Mapping[str, str]) -> str:

@@ -17,6 +17,7 @@ from nbformat import NotebookNode
 
 from tools.contract import card
 from tools.lesson import CARD_KEY, Cell, Lesson
+from tools.tasks import LEARNER, versioned
 
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 # Without the version of the Python that happened to build it.
@@ -35,9 +36,12 @@ STANDS_ALONE = re.compile(r"^\s*(#{1,6}\s|\||<|===|---|:::|\$\$|$)")
 STARTS_BLOCK = re.compile(r"^\s*([-*+]\s|\d+[.)]\s|>|#{1,6}\s|\||<|===|---|:::|\$\$|$)")
 
 
-def compose(lesson: Lesson, lang: str) -> NotebookNode:
-    """The edition without outputs. Cell ids are the keys: a diff shows only what people changed."""
-    cells = [_compose_cell(cell, lesson, lang) for cell in lesson.edition(lang)]
+def compose(lesson: Lesson, lang: str, version: str = LEARNER) -> NotebookNode:
+    """The edition without outputs. Cell ids are the keys: a diff shows only what people changed.
+
+    Of a lab there are two versions: the learner's, with blanks, and the one with the solutions.
+    """
+    cells = [_compose_cell(cell, lesson, lang) for cell in versioned(lesson.edition(lang), version)]
     if all(cell.id != CARD_KEY for cell in cells):  # no place asked for: right after the title
         cells.insert(1, _markdown(CARD_KEY, card(lesson.contract, lang)))
     metadata = {

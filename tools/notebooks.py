@@ -1,9 +1,12 @@
-"""Lessons: written once in `notebooks/src/NN_slug.md`, derived into `notebooks/en` and `/ja`.
+"""Lessons and labs: written once in `notebooks/src` and `labs/src`, derived into `en/` and `ja/`.
 
     python -m tools.notebooks build [LESSON…]        write both editions, run, with outputs
     python -m tools.notebooks check [LESSON…]        report what is wrong, and what mends it
     python -m tools.notebooks stamp [LESSON…]        confirm Japanese halves that were edited
     python -m tools.notebooks stamp LESSON KEY…      confirm halves that still say the same
+    python -m tools.notebooks solutions [LESSON…]    write the labs with solutions into build/labs
+
+A name such as 02_first_run means the lesson and its lab; `tools.tasks` describes what labs add.
 
 The notation is MyST Markdown as jupytext reads and writes it; JupyterLab opens it as a notebook:
 
@@ -74,8 +77,13 @@ from tools.lesson import (
 )
 from tools.pairing import structure_findings
 from tools.stamp import stamp
+from tools.tasks import SOLUTION
 
 MASKS = Path(__file__).with_name("nbval.cfg")
+
+
+ROOMS = ("notebooks", "labs")
+BUILD = "build"  # git ignores it: instructors make it, learners never see it
 
 
 class UsageError(Exception):
@@ -111,6 +119,19 @@ def _build_lesson(
             replace_file(path, write_text(built))
         print(f"{room.shown(path)}: {'written' if changed else 'unchanged'}")
     return found
+
+
+def solutions(room: Room, names: list[str]) -> list[Finding]:
+    """The labs as an instructor wants them: with solutions, not run."""
+    for name in names:
+        lesson = read_lesson(room, name)
+        if found := contract_findings(lesson) + structure_findings(lesson):
+            return found
+        for lang in LANGS:
+            path = room.repo / BUILD / room.name / lang / f"{name}.ipynb"
+            replace_file(path, write_text(compose(lesson, lang, SOLUTION)))
+            print(f"{room.shown(path)}: written")
+    return []
 
 
 def _run_finding(lesson: Lesson, lang: str, error: RunError) -> Finding:
@@ -151,9 +172,9 @@ def _stamp(room: Room, names: list[str], keys: list[str]) -> int:
     return 1 if waiting else 0
 
 
-def _lessons_and_keys(room: Room, words: list[str]) -> tuple[list[str], list[str]]:
+def _lessons_and_keys(rooms: list[Room], words: list[str]) -> tuple[list[str], list[str]]:
     """Lesson names begin with two digits, keys with a letter; no lesson named means all of them."""
-    known = room.lesson_names()
+    known = sorted({name for room in rooms for name in room.lesson_names()})
     names = [Path(word).stem for word in words if re.match(r"(.*/)?\d\d_", word)]
     keys = [word for word in words if not re.match(r"(.*/)?\d\d_", word)]
     for name in names:
@@ -164,30 +185,55 @@ def _lessons_and_keys(room: Room, words: list[str]) -> tuple[list[str], list[str
             )
     if not known:
         raise UsageError(
-            f"There is no lesson in {room.shown(room.src)}. Run this in the repository's root."
+            f"There is no lesson in {rooms[0].shown(rooms[0].src)}. "
+            "Run this in the repository's root."
         )
     return names or known, keys
 
 
+def _holders(rooms: list[Room], name: str, keys: list[str]) -> list[Room]:
+    """Of lesson and lab, those that have one of these keys; both where neither has."""
+    there = [room for room in rooms if name in room.lesson_names()]
+    own = {room: {cell.key for cell in read_lesson(room, name).cells} for room in there}
+    return [room for room in there if own[room] & set(keys)] or there[:1]
+
+
+def _act(verb: str, rooms: list[Room], names: list[str]) -> list[Finding]:
+    """One verb over the rooms; `check` also finds editions in a room that has no lesson."""
+    found = []
+    for room in rooms:
+        here = [name for name in names if name in room.lesson_names()]
+        if verb == "check":
+            found += check(room, here)
+        elif verb == "solutions":
+            found += solutions(room, here) if room.name == "labs" else []
+        elif here:
+            found += build(room, here)
+    return found
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog=COMMAND, description="Build, check and stamp the lessons."
+        prog=COMMAND, description="Build, check and stamp the lessons and labs."
     )
-    parser.add_argument("verb", choices=["build", "check", "stamp"])
+    parser.add_argument("verb", choices=["build", "check", "stamp", "solutions"])
     parser.add_argument(
         "words", nargs="*", metavar="LESSON", help="such as 02_first_run; after stamp also keys"
     )
     chosen = parser.parse_args(arguments)
-    room = Room(Path.cwd())
+    rooms = [Room(Path.cwd(), name) for name in ROOMS]
     try:
-        names, keys = _lessons_and_keys(room, chosen.words)
+        names, keys = _lessons_and_keys(rooms, chosen.words)
         if keys and (chosen.verb != "stamp" or len(names) != 1 or len(chosen.words) == len(keys)):
             raise UsageError(
                 f"'{keys[0]}' is no lesson. Keys follow one lesson: {COMMAND} stamp LESSON KEY"
             )
         if chosen.verb == "stamp":
-            return _stamp(room, names, keys)
-        found = build(room, names) if chosen.verb == "build" else check(room, names)
+            if keys:
+                return max(_stamp(room, names, keys) for room in _holders(rooms, names[0], keys))
+            here = [(room, [n for n in names if n in room.lesson_names()]) for room in rooms]
+            return max(_stamp(room, own, keys) for room, own in here)
+        found = _act(chosen.verb, rooms, names)
     except UsageError as error:
         print(error, file=sys.stderr)
         return 2

@@ -1,7 +1,7 @@
 """Makes `.venv` with what a command needs, then hands over to that command. Standard library only.
 
     python3 src/jimoto/install.py lab [ARGS…]       what lessons need, then `jimoto lab ARGS…`
-    python3 src/jimoto/install.py test [ARGS…]      also the extras train and test, then pytest
+    python3 src/jimoto/install.py test [ARGS…]      also the extras, then pytest
     python3 src/jimoto/install.py run ARGS…         the same environment, then `python ARGS…`
     python3 src/jimoto/install.py install [--extras train,test]
 
@@ -55,8 +55,8 @@ OLDEST_PYTHON = (3, 11)
 OLDEST_PIP = 24  # since 23.3 `install --dry-run` reads metadata only; Debian 12 brings 23.0
 EXTRAS: dict[str, tuple[str, ...]] = {
     "lab": (),
-    "test": ("test", "train"),
-    "run": ("test", "train"),
+    "test": ("instructor", "test", "train"),
+    "run": ("instructor", "test", "train"),
     "install": (),
 }
 STAMP = "jimoto.json"

@@ -24,7 +24,7 @@ def test_foreign_settings_stay_outside(tmp_path: Path) -> None:
 
 def test_this_session_runs_in_a_clean_room() -> None:
     foreign = [name for name in os.environ if name.startswith(("OLLAMA_", "JIMOTO_"))]
-    assert foreign == ["JIMOTO_HOME"]
+    assert sorted(foreign) == ["JIMOTO_HOME", "JIMOTO_LAB_SEED", "JIMOTO_WORK"]
     assert Path(os.environ["JIMOTO_HOME"]).parent.name.startswith("jimoto-")
 
 

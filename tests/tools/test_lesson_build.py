@@ -73,11 +73,13 @@ def test_a_build_is_clean_repeatable_and_what_nbval_runs(
         (room.repo / stray).parent.mkdir(exist_ok=True)
         (room.repo / stray).write_text(spoilt, encoding="utf-8")
     failed, summary = nbval(room.repo)
+    # and that the front matter says 700 MB, of which a lesson that prints needs far less than half
     assert failed == [
         "notebooks/en/02_first_run.ipynb::Cell 1",
+        "notebooks/en/02_first_run.ipynb::contract",
         "notebooks/ja/03_slow.ipynb::Cell 0",
     ], summary
-    assert "2 failed, 4 passed" in summary
+    assert "3 failed, 4 passed" in summary
 
 
 def nbval(repo: Path) -> tuple[list[str], str]:
