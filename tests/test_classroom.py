@@ -192,3 +192,8 @@ def test_a_misspelt_lesson_or_language_stops_before_anything_starts(jimoto: Run)
     assert (code, out) == (1, "") and "02_first_run" in err
     code, out, err = jimoto("lab", "--lang", "fr")
     assert (code, out) == (1, "") and '"fr"' in err
+
+
+def test_a_wrong_call_of_a_verb_below_a_verb_names_both(jimoto: Run) -> None:
+    code, _, err = jimoto("bundle", "save")
+    assert code == 1 and "jimoto bundle save FILE" in err

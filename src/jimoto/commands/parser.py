@@ -31,34 +31,33 @@ class Verb(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the arguments of the verb, or raise a CommandError."""
         switches = {name for p in self.params if getattr(p, "is_flag", False) for name in p.opts}
+        _, _, verbs = ctx.command_path.partition(" ")  # "bundle save", without the command itself
+        usage = f"{verbs or self.name} {usage_of(self.params)}".strip()
         try:
             rest = super().parse_args(ctx, as_cobra(args, switches))
         except TyperException as error:
-            raise self._said(error) from None
+            raise self._said(error, usage) from None
         if rest and not ctx.resilient_parsing:
             wanted = sum(_is_argument(param) for param in self.params)
             received = wanted + len(rest)
-            raise CallWrong(f"accepts {wanted} arg(s), received {received}", self._usage())
+            raise CallWrong(f"accepts {wanted} arg(s), received {received}", usage)
         return rest
 
-    def _said(self, error: TyperException) -> Exception:
+    def _said(self, error: TyperException, usage: str) -> Exception:
         """typer's complaint, in ollama's words."""
         flag, param = getattr(error, "option_name", None), getattr(error, "param", None)
         if flag is not None and hasattr(error, "possibilities"):
             return unknown_flag(flag, self.params)
         if flag is not None:
-            return CallWrong(f"flag needs an argument: {flag}", self._usage())
+            return CallWrong(f"flag needs an argument: {flag}", usage)
         if param is None or not _is_argument(param):
             name = param.opts[0] if param is not None else ""
-            return CallWrong(f'invalid argument for "{name}" flag: {error.message}', self._usage())
+            return CallWrong(f'invalid argument for "{name}" flag: {error.message}', usage)
         needed = [p for p in self.params if _is_argument(p) and p.required]
         received = needed.index(param)
         if len(needed) > 1:
-            return CallWrong(f"accepts {len(needed)} arg(s), received {received}", self._usage())
-        return CallWrong("requires at least 1 arg(s), only received 0", self._usage())
-
-    def _usage(self) -> str:
-        return f"{self.name} {usage_of(self.params)}".strip()
+            return CallWrong(f"accepts {len(needed)} arg(s), received {received}", usage)
+        return CallWrong("requires at least 1 arg(s), only received 0", usage)
 
     def get_help(self, ctx: Any) -> str:
         """What `--help` prints."""
@@ -66,7 +65,7 @@ class Verb(TyperCommand):
         about = help_text(verb) or (self.help or "").strip()
         flags = [p for p in self.get_params(ctx) if not _is_argument(p)]
         rows = [(_spelling(p), help_text(f"{verb} {_long(p)}") or _own_help(p)) for p in flags]
-        usage = f"{ctx.parent.command_path} {self._usage()}"
+        usage = f"{ctx.command_path} {usage_of(self.params)}".strip()
         words = HEADINGS[language()]
         parts = [f"{words['usage']}: {usage}", about, f"{words['flags']}:\n{columns(rows)}"]
         return "\n\n".join(parts)
