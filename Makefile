@@ -6,12 +6,13 @@ else
 VENV := .venv/bin/python
 endif
 
-.PHONY: help lab test notebooks mame mame-eval bench fuzz clean
+.PHONY: help lab test notebooks slides mame mame-eval bench fuzz clean
 
 help:
 	@echo "make lab        install what is missing, start JupyterLab (LAB_ARGS=\"--no-browser --port 8899\")"
 	@echo "make test       install what tests need, then run pytest and nbval"
 	@echo "make notebooks  build notebooks/ and labs/ (en, ja) from their src, with outputs"
+	@echo "make slides     turn slides/en and slides/ja into HTML, PDF and PPTX, in build/slides (needs Node.js)"
 	@echo "make mame       train the tiny model from scratch, into build/mame; goes on where it was stopped"
 	@echo "make mame-eval  print what the shipped model can do, measured"
 	@echo "make bench      print how well memory and speed are predicted here, what server and adapters cost"
@@ -27,11 +28,14 @@ test:
 notebooks:
 	$(PYTHON) src/jimoto/install.py run -m tools.notebooks build
 
+slides:
+	$(PYTHON) src/jimoto/install.py run -m tools.slides build
+
 mame:
-	$(PYTHON) src/jimoto/install.py run -m mame.train --steps 1300 --resume
+	$(PYTHON) src/jimoto/install.py run -m mame.train --steps 12000 --resume --threads 2
 
 mame-eval:
-	$(PYTHON) src/jimoto/install.py run -m mame.evaluate src/jimoto/data/mame.gguf -n 100
+	$(PYTHON) src/jimoto/install.py run -m mame.evaluate src/jimoto/data/mame.gguf --draws 5000
 
 bench:
 	$(PYTHON) src/jimoto/install.py run benchmarks/hardware.py
@@ -44,4 +48,4 @@ fuzz:
 	$(PYTHON) src/jimoto/install.py run tests/daemon/crash.py
 
 clean:
-	rm -rf .venv build dist .pytest_cache .hypothesis
+	rm -rf .venv build dist slides/node_modules .pytest_cache .hypothesis
