@@ -253,9 +253,11 @@ def listening(app: Starlette) -> Iterator[str]:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         wait_until(lambda: server.started)
-        yield f"127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        thread.join()
+        try:
+            yield f"127.0.0.1:{listener.getsockname()[1]}"
+        finally:  # or a failure would wait for this thread for ever
+            server.should_exit = True
+            thread.join()
 
 
 @pytest.fixture

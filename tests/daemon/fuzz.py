@@ -974,6 +974,8 @@ def run(box: Sandbox, part: Part, total: int, start: int, say: Callable[[str], N
             say(f"FAILED, again with: --seed {start} --part {part.name!r} --chunk {number}")
             say(traceback.format_exc())
         number += 1
+        if number % 20 == 0:
+            say(f"  {part.name}: {box.cases} of {total} cases")
     return failures
 
 

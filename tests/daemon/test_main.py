@@ -1,5 +1,6 @@
 """Starting and ending: the socket, the ready file, the folders, and nothing left behind."""
 
+import asyncio
 import json
 import os
 import signal
@@ -33,6 +34,29 @@ def test_a_port_that_is_taken_is_said_and_nothing_is_made(tmp_path, capsys):
         assert daemon_main.main(["--port", str(port), "--models", str(models)]) == 1
     assert f"Port {port} is in use by another program." in capsys.readouterr().err
     assert not models.exists()
+
+
+def test_an_answer_does_not_wait_for_the_client_to_acknowledge_its_head():
+    """asyncio turns Nagle's algorithm off only for sockets that say they are TCP: 40 ms each."""
+
+    async def scenario(listener):
+        seen = asyncio.get_running_loop().create_future()
+
+        async def accept(reader, writer):
+            accepted = writer.get_extra_info("socket")
+            seen.set_result(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        async with await asyncio.start_server(accept, sock=listener):
+            _, writer = await asyncio.open_connection(*listener.getsockname())
+            try:
+                return await seen
+            finally:
+                writer.close()
+                await writer.wait_closed()
+
+    with daemon_main.bind("127.0.0.1", 0) as listener:
+        assert asyncio.run(scenario(listener))
 
 
 @pytest.mark.parametrize("option", ["--models", "--ready-file", "--log"])

@@ -252,6 +252,16 @@ def test_progress_grows_to_the_whole_and_zero_is_absent(store, registry):
     assert all(item["total"] == 400 and item.get("completed") != 0 for item in items)
 
 
+def test_what_a_killed_server_left_beside_a_whole_blob_is_taken_away(store, registry):
+    """It dies after the blob has its name, before its records are gone. Found by kill -9."""
+    pull_once(store, registry)
+    record = PartFiles(store.blob_path(digest_of(WEIGHTS))).record_path(0)
+    record.write_text('{"N":0,"Offset":0,"Size":400,"Completed":400}')
+    record.with_name(f".jimoto-{record.name}").write_text('{"N":0')
+    pull_once(store, registry)
+    assert_pulled(store, registry)
+
+
 def test_a_blob_that_is_here_is_not_asked_for(store, registry):
     pull_once(store, registry)
     registry.log.clear()

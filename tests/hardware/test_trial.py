@@ -69,6 +69,17 @@ def test_a_file_has_the_exact_size_of_its_tensors_and_a_small_head(tmp_path):
     assert (tmp_path / "a.gguf").stat().st_size == size
 
 
+def test_a_file_may_bring_a_vocabulary(tmp_path):
+    import gguf
+
+    tensors = assign_types(TINY, list_tensors(TINY), "Q8_0")
+    tokens = [f"w{i}" for i in range(TINY.n_vocab)]
+    write_gguf(tmp_path / "a.gguf", TINY, tensors, sparse=True, tokens=tokens)
+    fields = gguf.GGUFReader(tmp_path / "a.gguf").fields
+    assert fields["tokenizer.ggml.model"].contents() == "gpt2"
+    assert fields["tokenizer.ggml.tokens"].contents() == tokens
+
+
 def test_a_sparse_file_has_the_same_head_and_takes_no_time(tmp_path):
     tensors = assign_types(TINY, list_tensors(TINY), "Q8_0")
     whole = write_gguf(tmp_path / "a.gguf", TINY, tensors)

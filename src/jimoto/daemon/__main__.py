@@ -104,7 +104,10 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
 
 def bind(host: str, port: int) -> socket.socket:
     """A socket bound to exactly this address; raises PortTaken."""
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # TCP by name: asyncio turns Nagle's delay off for no other, and without that each small answer,
+    # and each token of a stream, waits 40 ms for the client's acknowledgement.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     if os.name == "posix":
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     elif hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # Windows lets two programs share a port otherwise

@@ -23,7 +23,7 @@ import httpx
 from jimoto.daemon.names import InvalidName, ModelName, parse_name, split_source
 from jimoto.daemon.registry_client import Origin, RegistryClient, RegistrySettings, origin_of
 from jimoto.daemon.registry_guard import PullFailed, Resolve, resolve_host
-from jimoto.daemon.registry_parts import Download, Sleep
+from jimoto.daemon.registry_parts import Download, PartFiles, Sleep
 from jimoto.daemon.store import CONFIG_TYPE, InvalidDigest, Layer, Manifest, Store
 from jimoto.daemon.wire import ApiError, Json
 
@@ -175,6 +175,9 @@ class Puller:
             running = self._downloads.get(layer.digest)
         if running is None:
             if self._store.has_blob(layer.digest):
+                # a server that was killed when it had just named the blob left its records
+                blob = self._store.blob_path(layer.digest)
+                await asyncio.to_thread(PartFiles(blob).discard)
                 return None
             running = self._start(layer, origin)
         if running.size != layer.size:

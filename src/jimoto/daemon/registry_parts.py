@@ -34,6 +34,7 @@ from jimoto.daemon.registry_guard import PullFailed
 _FIELDS = ("N", "Offset", "Size", "Completed")
 _WRITE_BYTES = 2**20
 _RECORD_LIMIT_BYTES = 4096
+_HALF_WRITTEN = ".jimoto-"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) if hasattr(errno, "EDQUOT") else (errno.ENOSPC,)
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -93,7 +94,7 @@ class PartFiles:
     def record(self, part: Part) -> None:
         """Say how far a part is: at once or not at all, since Ollama cannot read half a record."""
         path = self.record_path(part.number)
-        temporary = path.with_name(f".jimoto-{path.name}")
+        temporary = path.with_name(f"{_HALF_WRITTEN}{path.name}")
         values = (part.number, part.offset, part.size, part.completed)
         text = json.dumps(dict(zip(_FIELDS, values, strict=True)), separators=(",", ":"))
         temporary.write_text(text + "\n", encoding="utf-8", newline="\n")
@@ -110,11 +111,12 @@ class PartFiles:
         self.discard()
 
     def discard(self) -> None:
-        for path in (self.partial, *self._records()):
+        """Take everything away, half-written records of a server that was killed, too."""
+        for path in (self.partial, *self._records(), *self._records(_HALF_WRITTEN)):
             path.unlink(missing_ok=True)
 
-    def _records(self) -> list[Path]:
-        pattern = re.compile(re.escape(self.partial.name) + r"-[0-9]{1,9}\Z")
+    def _records(self, prefix: str = "") -> list[Path]:
+        pattern = re.compile(re.escape(prefix + self.partial.name) + r"-[0-9]{1,9}\Z")
         with contextlib.suppress(FileNotFoundError):
             names = os.listdir(self.blob.parent)
             return [self.blob.with_name(name) for name in sorted(names) if pattern.match(name)]

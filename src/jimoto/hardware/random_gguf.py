@@ -34,10 +34,16 @@ _SCALE = {
 
 
 def write_gguf(
-    path: Path, shape: Shape, tensors: Sequence[TypedTensor], seed: int = 0, sparse: bool = False
+    path: Path,
+    shape: Shape,
+    tensors: Sequence[TypedTensor],
+    seed: int = 0,
+    sparse: bool = False,
+    tokens: Sequence[str] = (),
 ) -> int:
     """Write the file and return its size in bytes.
 
+    It has no vocabulary, unless `tokens` (at least two) are one, as a server needs.
     A `sparse` file has the head of the real one and a hole in place of its weights: enough where
     llama.cpp is only asked what it would allocate.
     """
@@ -47,7 +53,12 @@ def write_gguf(
     writer = gguf.GGUFWriter(path, shape.architecture, use_temp_file=False)
     for key, value in metadata(shape).items():
         _add(writer, f"{shape.architecture}.{key}", value)
-    writer.add_tokenizer_model("none")
+    writer.add_tokenizer_model("gpt2" if tokens else "none")
+    if tokens:
+        writer.add_tokenizer_pre("qwen2")
+        writer.add_token_list(list(tokens))
+        writer.add_token_types([gguf.TokenType.NORMAL] * len(tokens))
+        writer.add_token_merges([f"{tokens[0]} {tokens[1]}"])  # llama.cpp insists on one
     for typed in tensors:
         kind = gguf.GGMLQuantizationType[typed.type]
         dims = tuple(reversed(typed.tensor.dims))
