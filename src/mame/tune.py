@@ -52,7 +52,11 @@ class Recipe:
 
 # New facts need larger steps than a new tone. Rank 8 at the usual rate: none of 20 new wordings
 # right; these: 7 of 20 (2026-11-22, two cores, the interim mame).
-RECIPES = {"sheet": Recipe(rank=16, alpha=64.0, steps=75, batch_size=12, rate=1.2e-2, keep=0.1)}
+RECIPES = {
+    "sheet": Recipe(
+        rank=16, alpha=64.0, steps=75, batch_size=12, rate=1.2e-2, keep=0.1, seconds=55.0
+    )
+}
 
 
 @dataclass(frozen=True)

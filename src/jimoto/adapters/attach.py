@@ -103,11 +103,16 @@ class Proof:
 def prove(base: Sequence[str], adapted: Sequence[str], reference: Sequence[str]) -> Proof:
     """Answers of the base, of the model with its adapter, and of PEFT, to the same prompts.
 
+    Half a character at the end, where the tokens ran out, does not count: a server withholds it.
+
     >>> prove(["a", "b"], ["a!", "b?"], ["a!", "b!"])
     Proof(n=2, changed=2, agree=1)
     """
     if not len(base) == len(adapted) == len(reference):
         raise ValueError("the three lists must answer the same prompts")
+    base, adapted, reference = (
+        [text.rstrip("\ufffd") for text in texts] for texts in (base, adapted, reference)
+    )
     changed = sum(a != b for a, b in zip(adapted, base, strict=True))
     agree = sum(a == r for a, r in zip(adapted, reference, strict=True))
     return Proof(len(base), changed, agree)
