@@ -185,8 +185,9 @@ def test_llama_3_rotation_agrees_with_torch(checkpoint, tmp_path):
         wanted = network(input_ids=torch.tensor([ids])).logits[0].numpy()
     path = gguf_llama.convert(tmp_path, tmp_path / "x.gguf", ABOUT, "F32")
     llama = llama_cpp.Llama(
-        str(path), n_ctx=256, n_threads=1, n_threads_batch=1, logits_all=True, verbose=False
-    )
+        str(path), n_ctx=256, n_threads=1, n_threads_batch=1, logits_all=True, verbose=False,
+        type_k=llama_cpp.GGML_TYPE_F32, type_v=llama_cpp.GGML_TYPE_F32,
+    )  # fmt: skip
     llama.eval(ids)
     found = np.array(llama.scores[: len(ids)])
     llama.close()

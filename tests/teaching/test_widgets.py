@@ -70,6 +70,7 @@ def test_enter_sends_and_the_history_goes_along(server):
     assert [m["role"] for m in box.messages] == ["user", "assistant"] * 2
     assert field.value == "" and "&lt;b&gt;What" in page.value and "aria-live" in page.value
     press_enter(field)  # nothing was typed
+    box.wait()
     assert len(box.messages) == 4
 
 
@@ -207,7 +208,8 @@ def put_widgets(folder: Path) -> None:
         place = folder / "notebooks" / lang
         place.mkdir(parents=True)
         cells = [nbformat.v4.new_code_cell(text) for text in CELLS.split("\n---\n")]
-        notebook = nbformat.v4.new_notebook(cells=cells)
+        kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+        notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
         nbformat.write(notebook, place / f"{lab.FIRST_LESSON}.ipynb")
 
 

@@ -12,6 +12,7 @@ import html
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,6 +108,9 @@ def explain(error: Exception) -> str:
     return str(getattr(error, "error", "") or error).split("\n")[0]
 
 
+SETTLE_SECONDS = 0.3  # the Enter key overtakes the last letters on their way from the browser
+
+
 def on_enter(field: ipywidgets.Text, work: Callable[[], None]) -> None:
     field.on_msg(lambda _, content, __: work() if content.get("event") == "submit" else None)
 
@@ -183,10 +187,14 @@ class ChatBox(Face):
         def show() -> None:
             page.value = log("".join(say(b.head, b.text) for b in self.boxes()))
 
-        def ask() -> None:
+        def take() -> None:
+            time.sleep(SETTLE_SECONDS)
             question, field.value = field.value.strip(), ""
             if question:
-                self.start(lambda: self.answer(question, show))
+                self.answer(question, show)
+
+        def ask() -> None:
+            self.start(take)
 
         on_enter(field, ask)
         send.on_click(lambda _: ask())
@@ -270,20 +278,24 @@ class Workbench(Face):
             page.value = log(f'{status}<div style="display:flex;gap:1em">{texts}</div>')
 
         def read() -> None:
+            time.sleep(SETTLE_SECONDS)
             self.modelfile, self.name = file.value, name.value.strip()
             self.question = question.value
 
         def create_and_show() -> None:
+            read()
             self.create()
             show()
 
-        def on_create(_: Any = None) -> None:
+        def read_and_ask() -> None:
             read()
+            self.ask_both(show)
+
+        def on_create(_: Any = None) -> None:
             self.start(create_and_show)
 
         def on_ask(_: Any = None) -> None:
-            read()
-            self.start(lambda: self.ask_both(show))
+            self.start(read_and_ask)
 
         create.on_click(on_create)
         ask.on_click(on_ask)
@@ -353,9 +365,13 @@ class PipeBuilder(Face):
         def values() -> list[str]:
             return [str(child.value) for child in fields.children]
 
-        def on_run(_: Any) -> None:
+        def read_and_run() -> None:
+            time.sleep(SETTLE_SECONDS)
             self.text, self.stages = text.value, values()
-            self.start(lambda: self.run(show))
+            self.run(show)
+
+        def on_run(_: Any) -> None:
+            self.start(read_and_run)
 
         run.on_click(on_run)
         add.on_click(lambda _: set_fields([*values(), names[0]][: self.MOST]))
