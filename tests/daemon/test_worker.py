@@ -299,6 +299,8 @@ def test_a_schema_holds_for_an_answer_without_a_thought(client):
 
 
 def test_a_model_can_be_loaded_and_let_go(client, daemon):
+    for other in client.ps().models:  # other files use this server too
+        client.generate(other.model, keep_alive=0)
     client.generate("tiny", keep_alive="10m")
     assert [m.model for m in client.ps().models] == ["tiny:latest"]
     pid = worker_of(daemon).pid
