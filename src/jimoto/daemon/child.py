@@ -105,7 +105,9 @@ def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """The variables of a worker process.
 
     OMP_WAIT_POLICY must stand before the process starts: threads that spin while they wait made
-    decoding 50 times slower on a machine whose cores were busy.
+    decoding 50 times slower on a machine whose cores were busy. A short spin (5,000 turns, some
+    microseconds) is faster than none on both: 0.5B shape, 2 cores, 2026-11-22: passive 21 tokens/s
+    quiet and 7 busy, 5,000 turns 24 and 11, 100,000 turns 23 and 0.4.
     """
     root = str(Path(__file__).resolve().parents[2])  # the folder that holds the package
     installed = root in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
@@ -113,5 +115,6 @@ def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return {
         **environment,
         "OMP_WAIT_POLICY": "passive",
+        "GOMP_SPINCOUNT": "5000",
         "PYTHONPATH": os.pathsep.join(path for path in paths if path),
     }
