@@ -18,6 +18,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from jimoto.hardware import WAITING
+
 _LINE_LIMIT_BYTES = 64 * 2**20
 
 
@@ -104,17 +106,13 @@ class Child:
 def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """The variables of a worker process.
 
-    OMP_WAIT_POLICY must stand before the process starts: threads that spin while they wait made
-    decoding 50 times slower on a machine whose cores were busy. A short spin (5,000 turns, some
-    microseconds) is faster than none on both: 0.5B shape, 2 cores, 2026-11-22: passive 21 tokens/s
-    quiet and 7 busy, 5,000 turns 24 and 11, 100,000 turns 23 and 0.4.
+    What says how threads wait must stand before the process starts.
     """
     root = str(Path(__file__).resolve().parents[2])  # the folder that holds the package
     installed = root in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
     paths = ["" if installed else root, environment.get("PYTHONPATH", "")]
     return {
         **environment,
-        "OMP_WAIT_POLICY": "passive",
-        "GOMP_SPINCOUNT": "5000",
+        **WAITING,
         "PYTHONPATH": os.pathsep.join(path for path in paths if path),
     }

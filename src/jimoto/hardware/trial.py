@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from jimoto.errors import DiskShort, QuantUnknown, ShapeUnknown, TrialFailed
+from jimoto.hardware import WAITING
 from jimoto.hardware.machine import Machine
 from jimoto.hardware.memory import Memory, Use, estimate_memory, processor_family, resident_bytes
 from jimoto.hardware.quants import FILE_TYPES, assign_types, weigh_shape
@@ -311,7 +312,7 @@ def run_child(name: str, path: Path, plan: Plan) -> dict[str, Any]:
 
 def child_environment(env: Mapping[str, str]) -> dict[str, str]:
     """Waiting threads must sleep: spinning ones make a busy machine a hundred times slower."""
-    return {**env, "OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "5000", "PYTHONUTF8": "1"}
+    return {**env, **WAITING, "PYTHONUTF8": "1"}
 
 
 def _watch(
