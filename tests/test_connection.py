@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -98,6 +99,12 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 def test_writing_to_the_home_leaves_nothing_behind(tmp_path):
     connection.find_home({"JIMOTO_HOME": str(tmp_path)})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_two_threads_that_try_the_home_at_once_do_not_disturb_each_other(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        homes = pool.map(connection.find_home, [{"JIMOTO_HOME": str(tmp_path)}] * 400)
+        assert {home.root for home in homes} == {tmp_path}
 
 
 def test_loopback_is_added_to_the_exceptions_of_the_proxy_once():

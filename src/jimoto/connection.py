@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -92,11 +93,10 @@ def find_home(env: Mapping[str, str]) -> Home:
     from platformdirs import user_data_path
 
     root = Path(env["JIMOTO_HOME"]) if env.get("JIMOTO_HOME") else user_data_path("jimoto", False)
-    trial = root / f".write-{os.getpid()}"
     try:
         root.mkdir(parents=True, exist_ok=True)
-        trial.touch()
-        trial.unlink()
+        with tempfile.TemporaryFile(dir=root):  # a name of its own: two threads may ask at once
+            pass
     except OSError:
         raise FolderNotWritable(str(root)) from None
     return Home(root)
