@@ -134,7 +134,7 @@ def test_a_step_wears_the_circuit_for_copying_down_and_it_can_be_restored():
     import torch
 
     fresh = model.build(model.Shape(), 300, seed=1)
-    optimizer = train.Optimizer(fresh, RECIPE)
+    optimizer = train.Optimizer(fresh, RECIPE, torch.float32)
     query = fresh.model.layers[1].self_attn.q_proj.weight
     before, up = query.clone(), fresh.model.layers[1].mlp.up_proj.weight.clone()
     fresh(input_ids=torch.arange(8)[None], labels=torch.arange(8)[None]).loss.backward()
