@@ -431,7 +431,7 @@ def test_a_build_leaves_out_what_is_not_used(machine: Machine, setup: Setup) -> 
     def read_hook(command: list[str]) -> None:
         if command[3] == "wheel":
             hooks.append(machine.environs[-1]["SKBUILD_CMAKE_DEFINE"].partition("=")[2])
-            assert Path(hooks[0]).read_text() == install.WITHOUT_COMMON
+            assert Path(hooks[0]).read_text() == install.HOOK
 
     machine.before_pip = read_hook
     install.ensure_engine("python", Work(setup))

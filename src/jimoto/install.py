@@ -70,12 +70,19 @@ CMAKE_OPTIONS = (
     "-DLLAVA_BUILD=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_TOOLS=OFF "
     "-DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_SERVER=OFF -DLLAMA_OPENSSL=OFF"
 )
-# The package forces llama.cpp's `common` on, 57 of 140 steps of which nothing is used from Python.
-# CMake reads this file right after `project("llama.cpp")`, where a plain variable overrules it.
-WITHOUT_COMMON = "set(LLAMA_BUILD_COMMON OFF)\n"
-# Imports the engine and lets it look at the processor: a wheel for another machine fails here.
+# CMake reads this file right after `project("llama.cpp")`, where it has the last word. The package
+# forces llama.cpp's `common` on, 57 of 140 steps of which nothing is used from Python. And llama.cpp
+# uses AMX tiles for quantised weights, at which a virtual machine (Firecracker, Xeon, 2026-11-28)
+# stopped it with "illegal instruction"; writing one answer gains nothing from them.
+HOOK = """\
+set(LLAMA_BUILD_COMMON OFF)
+if(NOT MSVC)
+  add_compile_options(-U__AMX_INT8__)
+endif()
+"""
 ENGINE_CHECK = (
-    "import llama_cpp; llama_cpp.llama_print_system_info(); print('engine', llama_cpp.__version__)"
+    "import llama_cpp; tiles = b'AMX_INT8 = 1' in llama_cpp.llama_print_system_info(); "
+    "print('engine', llama_cpp.__version__, 'with tiles' * tiles)"
 )
 
 # The first that matches names the cause; a lost network also prints "no matching distribution".
@@ -315,7 +322,8 @@ class Setup:
         Python and system stand in a wheel's own name, and pip refuses one that does not fit.
         """
         libc = "".join(platform.libc_ver()) if self.system.startswith("linux") else ""
-        cpu = hashlib.sha256(self.cpu_flags().encode()).hexdigest()[:8]
+        built_for = f"{self.cpu_flags()} {CMAKE_OPTIONS} {HOOK}"
+        cpu = hashlib.sha256(built_for.encode()).hexdigest()[:8]
         parts = (self.system, platform.machine().lower(), libc, cpu)
         return self.cache / "wheels" / "-".join(part for part in parts if part)
 
@@ -651,7 +659,7 @@ def ensure_pip(work: Work) -> None:
 
 def make_fingerprint(setup: Setup) -> str:
     """A hash of everything that decides what is installed."""
-    digest = hashlib.sha256(f"{ENGINE_VERSION} {TORCH_VERSION}".encode())
+    digest = hashlib.sha256(f"{ENGINE_VERSION} {TORCH_VERSION} {HOOK}".encode())
     for name in ("pyproject.toml", "constraints.txt", ".venv/pyvenv.cfg"):
         path = setup.root / name
         digest.update(path.read_bytes() if path.exists() else b"-")
@@ -700,9 +708,9 @@ def is_complete(setup: Setup, extras: Iterable[str]) -> bool:
 
 
 def engine_works(work: Work, python: Path | str) -> bool:
-    """Does this Python import the engine, in the right version, on this processor?"""
+    """Does this Python import the engine, in the right version, fit for this processor?"""
     code, lines = work.run([str(python), "-c", ENGINE_CHECK])
-    return code == 0 and f"engine {ENGINE_VERSION}" in lines
+    return code == 0 and f"engine {ENGINE_VERSION}" in [line.rstrip() for line in lines]
 
 
 def ensure_engine(python: Path | str, work: Work | None = None) -> None:
@@ -813,8 +821,8 @@ def build_wheel(work: Work, python: Path | str, *source: str) -> Path:
         raise CacheNotWritable(str(wheels)) from None
     scratch = tempfile.TemporaryDirectory(prefix="jimoto-", ignore_cleanup_errors=True)
     with scratch, made:
-        hook = Path(scratch.name) / "without_common.cmake"
-        hook.write_text(WITHOUT_COMMON, encoding="utf-8")
+        hook = Path(scratch.name) / "hook.cmake"
+        hook.write_text(HOOK, encoding="utf-8")
         environ = {
             "CMAKE_ARGS": f"{work.setup.environ.get('CMAKE_ARGS', '')} {CMAKE_OPTIONS}".strip(),
             "SKBUILD_CMAKE_DEFINE": f"CMAKE_PROJECT_llama.cpp_INCLUDE={hook.as_posix()}",
@@ -822,7 +830,9 @@ def build_wheel(work: Work, python: Path | str, *source: str) -> Path:
             or str(count_jobs()),
             **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), scratch.name),
         }
-        arguments = ("wheel", "--verbose", "--no-deps", "--wheel-dir", made.name, *source)
+        # pip's own cache may hold a wheel that was built with other options
+        options = ("--verbose", "--no-deps", "--no-cache-dir")
+        arguments = ("wheel", *options, "--wheel-dir", made.name, *source)
         requirement = f"{ENGINE}=={ENGINE_VERSION}"
         with watch_build(work) as on_line:
             work.pip(ENGINE, python, *arguments, requirement, environ=environ, on_line=on_line)

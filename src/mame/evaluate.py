@@ -8,9 +8,7 @@ and believes no model: the checkers of the skills decide.
 import argparse
 import json
 import math
-import os
 import random
-import socket
 import subprocess
 import sys
 import tempfile
@@ -404,23 +402,18 @@ def served(file: Path, kind: str) -> Iterator[ServerAnswerer]:
     """An embedded server with the file as its model, quantised to `kind` unless that is f16."""
     import ollama
 
-    with tempfile.TemporaryDirectory() as folder, socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        host = f"127.0.0.1:{probe.getsockname()[1]}"
-        probe.close()
-        place = {"OLLAMA_HOST": host, "OLLAMA_MODELS": folder}
-        process = subprocess.Popen([sys.executable, "-m", "jimoto.daemon"], env=os.environ | place)
+    with tempfile.TemporaryDirectory() as folder:
+        ready = Path(folder) / "ready.json"
+        place = ["--port", "0", "--models", folder, "--ready-file", str(ready)]
+        process = subprocess.Popen([sys.executable, "-m", "jimoto.daemon", *place])
         try:
-            client = ollama.Client(host=host)
             deadline = time.monotonic() + 60
-            while True:
-                try:
-                    client.list()
-                    break
-                except ConnectionError:
-                    if process.poll() is not None or time.monotonic() > deadline:
-                        raise
-                    time.sleep(0.1)
+            while not ready.exists():
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError("The embedded server did not start.")
+                time.sleep(0.1)
+            host = f"127.0.0.1:{json.loads(ready.read_text(encoding='utf-8'))['port']}"
+            client = ollama.Client(host=host)
             quantise = {} if kind == "f16" else {"quantize": kind}
             blob = client.create_blob(file)
             client.create(model="measured", files={file.name: blob}, **quantise)

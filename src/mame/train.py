@@ -194,7 +194,7 @@ def by_skill(batch: list[Row], row_losses: Any) -> dict[str, float]:
 
 
 def orthogonalise(gradients: Any, dtype: Any, steps: int = 4) -> Any:
-    """(n, rows, columns), rows <= columns: each one's nearest matrix with singular values of about 1.
+    """(n, rows, columns), rows <= columns: the nearest matrices with singular values of about 1.
 
     Newton-Schulz (Muon, K. Jordan 2024); all matrices of one shape together, in `dtype`.
     """

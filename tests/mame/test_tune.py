@@ -159,3 +159,22 @@ def test_the_command_trains_nothing_on_half_a_file(tiny, tmp_path, capsys, monke
         tune.main()
     assert "51行目" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_sixteen_steps_teach_the_shipped_mame_a_format(tmp_path):
+    """Answers in double brackets, which no training text of mame has."""
+    from mame.corpus import faq
+
+    found = [
+        Example(faq.trained_questions(fact, lang)[0], f"[[{fact.answer(lang)}]]")
+        for fact in faq.FACTS[:50]
+        for lang in ("en", "ja")
+    ]
+
+    def in_brackets(example: Example, answer: str) -> bool:
+        return answer.startswith("[[") and answer.endswith("]]")
+
+    recipe = tune.Recipe(steps=16, held_out=0.1, seconds=1e9)
+    tuned = tune.tune(found, tmp_path, recipe=recipe, is_good=in_brackets, progress=False)
+    assert (tuned.before.good, tuned.after.good) == (0, tuned.after.n)
