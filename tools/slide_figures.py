@@ -259,15 +259,16 @@ TREE_WORDS: Words = {
         "r1": "R1\n671 B, thinks",
         "distills": "six distills: Qwen2.5 and Llama 3\n1.5b  7b  8b  14b  32b  70b",
         "tuned": "tuning", "rl": "RL", "both": "tuning, RL,\ntuning, RL",
-        "samples": "800 thousand\nanswers",
+        "samples": "800 thousand\nsamples",
         "laptop": "laptop: up to 14b", "server": "needs a server",
     },
     "ja": {
         "base": "V3-Base\n671 B", "v3": "V3\n対話用", "zero": "R1-Zero\n強化学習のみ",
         "r1": "R1\n671 B、思考する",
         "distills": "6種の蒸留モデル（Qwen2.5とLlama 3）\n1.5b  7b  8b  14b  32b  70b",
-        "tuned": "チューニング", "rl": "強化学習", "both": "調整→強化学習\n→調整→強化学習",
-        "samples": "回答\n80万件", "laptop": "ノートPC: 14bまで", "server": "サーバーが必要",
+        "tuned": "ファイン\nチューニング", "rl": "強化学習",
+        "both": "ファインチューニング\n→強化学習、を2回",
+        "samples": "サンプル\n80万件", "laptop": "ノートPC: 14bまで", "server": "サーバーが必要",
     },
 }  # fmt: skip
 
@@ -417,11 +418,11 @@ MONEY_WORDS: Words = {
     "en": {"pretraining": "V3 pre-training", "context": "V3 longer context",
            "post": "V3 post-training", "r1": "R1 on top of V3",
            "label": "{} M USD, {} M GPU hours", "total": "V3 together: 5.576 M USD",
-           "missing": "not in any bar: research, failed runs, staff, data"},
+           "missing": "not in any bar: research and trial runs before the final ones"},
     "ja": {"pretraining": "V3の事前学習", "context": "V3のコンテキスト拡張",
            "post": "V3の事後学習", "r1": "R1の追加分",
            "label": "{}万USD、{}万GPU時間", "total": "V3の合計: 557.6万USD",
-           "missing": "どの棒にもない費用: 研究、失敗した実行、人件費、データ"},
+           "missing": "どの棒にもない費用: 最終実行より前の研究と試行"},
 }  # fmt: skip
 
 
