@@ -156,13 +156,13 @@ def is_of(kind: str, value: Any) -> bool:
     if kind in (STRING, BOOL, OBJECT):
         return isinstance(value, {STRING: str, BOOL: bool, OBJECT: dict}[kind])
     if kind == INT:
-        return type(value) is int
+        return type(value) is int and abs(value) < 2**63
     if kind == TEXT_MAP:
         return isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
     if not isinstance(value, list):
         return False
     if kind == INTS:
-        return all(type(item) is int for item in value)
+        return all(type(item) is int and abs(item) < 2**63 for item in value)
     if kind == IMAGES:
         return all(isinstance(item, str) and _is_base64(item) for item in value)
     if not all(isinstance(item, dict) for item in value):
@@ -402,10 +402,10 @@ def _create(body: dict[str, Any], models: Models, blobs: Blobs | None = None) ->
     blobs = blobs or {}
     # 1) what is wrong by itself
     name = _named(body)
+    if source_of(name) == "cloud" and _plain_name(name) is not None:
+        return {403, 400} if any(body.get(key) for key in UNSUPPORTED) else {403}
     if _plain_name(name) is None or any(body.get(key) for key in UNSUPPORTED):
         return {400}
-    if source_of(name) == "cloud":
-        return {403}
     licenses = body.get("license")
     listed = [licenses] if isinstance(licenses, str) else licenses or []
     if not isinstance(listed, list) or not all(isinstance(text, str) for text in listed):

@@ -520,6 +520,21 @@ def test_copy_refuses_in_ollamas_words(api, tiny, body, status, text):
     assert error_of(api.post("/api/copy", body)) == (status, text)
 
 
+@pytest.mark.parametrize(
+    "path, body",
+    [
+        ("/api/copy", {"destination": "x:cloud"}),
+        ("/api/chat", {"model": "tiny", "tools": [{"function": {"name": []}}]}),
+        ("/api/chat", {"model": "tiny", "tools": [{"function": []}]}),
+        ("/api/embed", {"model": "tiny", "input": "a", "dimensions": 2**63}),
+        ("/v1/completions", {"model": "tiny", "prompt": "a", "temperature": 1e39}),
+        ("/v1/completions", {"model": "tiny", "prompt": "a", "max_tokens": 2**63}),
+    ],
+)
+def test_what_the_long_fuzzing_run_found_is_refused(api, tiny, path, body):
+    assert api.post(path, body).status_code == 400
+
+
 def test_copying_onto_itself_is_silent(api, tiny):
     assert api.post("/api/copy", {"source": "tiny", "destination": "TINY"}).status_code == 200
 

@@ -9,7 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Generator, Iterator, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterator,
+    Mapping,
+)
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -536,6 +544,22 @@ async def _chain(items: list[Json], rest: AsyncGenerator[Json]) -> AsyncGenerato
 # --- the same in OpenAI's dialect -----------------------------------------------------
 
 
+@dataclass(frozen=True)
+class V1Shape:
+    """How an answer of `/api` is written for OpenAI's clients."""
+
+    prefix: str
+    dialect: answers.Dialect
+    whole: Callable[[Json, str, int], Json]
+    stream: Callable[[str, int, bool], Any]
+
+
+V1_CHAT = V1Shape("chatcmpl", answers.CHAT, openai_v1.chat_answer, openai_v1.ChatStream)
+V1_COMPLETION = V1Shape(
+    "cmpl", answers.GENERATE, openai_v1.completion_answer, openai_v1.CompletionStream
+)
+
+
 async def v1_chat(request: Request) -> Response:
     rooms, asked = _rooms(request), await _body(request, openai_v1.CHAT_FIELDS)
     body = openai_v1.chat_request(asked)
@@ -544,12 +568,7 @@ async def v1_chat(request: Request) -> Response:
     options = answers.make_options(body, model)
     plan = answers.make_plan(model, options, rooms.settings)
     parts = _parts(rooms, body, answers.CHAT, plan, answers.chat_job(body, model, options))
-    ident, created = f"chatcmpl-{secrets.randbelow(1000)}", rooms.clock.wall_ns() // 10**9
-    if not body["stream"]:
-        answer = await _unless_gone(request, _joined(parts, answers.CHAT))
-        return JsonResponse(openai_v1.chat_answer(answer, ident, created))
-    dialect = openai_v1.ChatStream(ident, created, openai_v1.wants_usage(asked))
-    return SseResponse(await _unless_gone(request, _first(parts)), parts, dialect)
+    return await _v1_answer(request, asked, parts, V1_CHAT)
 
 
 async def v1_completions(request: Request) -> Response:
@@ -562,12 +581,17 @@ async def v1_completions(request: Request) -> Response:
     options = answers.make_options(body, model)
     plan = answers.make_plan(model, options, rooms.settings)
     parts = _parts(rooms, body, answers.GENERATE, plan, answers.generate_job(body, model, options))
-    ident, created = f"cmpl-{secrets.randbelow(1000)}", rooms.clock.wall_ns() // 10**9
-    if not body["stream"]:
-        answer = await _unless_gone(request, _joined(parts, answers.GENERATE))
-        return JsonResponse(openai_v1.completion_answer(answer, ident, created))
-    dialect = openai_v1.CompletionStream(ident, created, openai_v1.wants_usage(asked))
-    return SseResponse(await _unless_gone(request, _first(parts)), parts, dialect)
+    return await _v1_answer(request, asked, parts, V1_COMPLETION)
+
+
+async def _v1_answer(request: Request, asked: Json, parts: Any, shape: V1Shape) -> Response:
+    ident = f"{shape.prefix}-{secrets.randbelow(1000)}"
+    created = _rooms(request).clock.wall_ns() // 10**9
+    if not asked.get("stream"):
+        answer = await _unless_gone(request, _joined(parts, shape.dialect))
+        return JsonResponse(shape.whole(answer, ident, created))
+    stream = shape.stream(ident, created, openai_v1.wants_usage(asked))
+    return SseResponse(await _unless_gone(request, _first(parts)), parts, stream)
 
 
 async def v1_embeddings(request: Request) -> Response:

@@ -232,8 +232,9 @@ class Library:
         yield {"status": "success"}
 
     def copy(self, source: str, destination: str) -> None:
+        name = self._spelled(source, f'source "{source}" is invalid')
         target = self._new_name(destination, f'destination "{destination}" is invalid')
-        entry = self.store.find(self._spelled(source, f'source "{source}" is invalid'))
+        entry = self.store.find(name)
         if entry is None:
             raise ApiError(404, f'model "{source}" not found')
         if entry.name != target:

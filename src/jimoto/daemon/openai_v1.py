@@ -15,7 +15,7 @@ from typing import Any
 
 from jimoto.daemon.names import InvalidName, parse_name
 from jimoto.daemon.vectors import to_base64
-from jimoto.daemon.wire import ApiError, Json
+from jimoto.daemon.wire import ApiError, Json, parse_options
 
 _SAMPLING_FIELDS = {
     "model": "string",
@@ -121,6 +121,10 @@ def _options(body: Json) -> Json:
         options["seed"] = body["seed"]
     if body.get("stop") is not None:
         options["stop"] = _stop(body["stop"])
+    try:
+        parse_options(options)
+    except ApiError as error:  # a number that no float32 holds: here the request's own fault
+        raise ApiError(400, error.text) from None
     return options
 
 

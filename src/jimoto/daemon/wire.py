@@ -44,10 +44,14 @@ def _is_tool_call(value: Any) -> bool:
 
 def _has_function(value: Any, key: str) -> bool:
     """An object whose function, where it has one, has a name and an object under `key`."""
-    function = (value.get("function") or {}) if isinstance(value, dict) else None
-    if not isinstance(function, dict) or not isinstance(function.get(key) or {}, dict):
-        return False
-    return isinstance(function.get("name") or "", str)
+    function = value.get("function") if isinstance(value, dict) else ()
+    if function is None:
+        return True
+    return (
+        isinstance(function, dict)
+        and isinstance(function.get(key), dict | None)
+        and isinstance(function.get("name"), str | None)
+    )
 
 
 def _is_base64(value: Any) -> bool:
@@ -57,11 +61,15 @@ def _is_base64(value: Any) -> bool:
         return False
 
 
+def _is_int64(value: Any) -> bool:
+    return type(value) is int and -(2**63) <= value < 2**63
+
+
 _GO_KINDS: dict[str, Callable[[Any], bool]] = {
     "string": lambda v: isinstance(v, str),
     "bool": lambda v: isinstance(v, bool),
-    "int": lambda v: isinstance(v, int) and not isinstance(v, bool),
-    "[]int": lambda v: isinstance(v, list) and all(type(i) is int for i in v),
+    "int": _is_int64,
+    "[]int": lambda v: isinstance(v, list) and all(map(_is_int64, v)),
     "[]string": lambda v: isinstance(v, list) and all(isinstance(i, str) for i in v),
     "map[string]interface {}": lambda v: isinstance(v, dict),
     "map[string]string": lambda v: (
