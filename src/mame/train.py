@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mame import chat, corpus, forward
+from mame import base, chat, corpus, forward
 from mame import model as network
 from mame import tokenizer as pieces
 
@@ -38,8 +38,8 @@ THINKING_SHARES = {"1": 0.5, "2": 0.75, "3": 0.9, "4": 0.9}  # of sums, by band
 @dataclass(frozen=True)
 class Recipe:
     seed: int = 1
-    tokens_per_batch: int = 2048
-    muon_rate: float = 0.015
+    tokens_per_batch: int = 4096
+    muon_rate: float = 0.02
     adam_rate: float = 3e-3
     warmup_steps: int = 50
     decay_from: float = 0.5  # share of the run after which the rate falls in a straight line
@@ -307,6 +307,7 @@ def train(
     minutes: float | None = None,
     shape: network.Shape = MAME,
     resume: bool = False,
+    start: Path | None = None,
     save_minutes: float = 5.0,
     print_every: int = 50,
     compiled: bool = False,
@@ -314,6 +315,7 @@ def train(
 ) -> Progress:
     """Train until the steps or minutes are used up; `folder` then loads as a transformers model.
 
+    `start` is a GGUF of mame whose weights and pieces a new run begins with, say the shipped one.
     `is_stopping` ends a run early without changing its plan; the checkpoint is written anyway.
     """
     import torch
@@ -322,13 +324,17 @@ def train(
         raise ValueError("Give either steps or minutes.")
     device = "cuda" if torch.cuda.is_available() else "cpu"
 
-    # 1) tokenizer and network: from the folder when resuming, else new
+    # 1) tokenizer and network: from the folder when resuming, else from `start`, else new
     folder.mkdir(parents=True, exist_ok=True)
+    started_with = base.load(start) if start else None
     if not (folder / "tokenizer.json").exists():
-        pieces.save(pieces.build(), folder)
+        pieces.save(started_with[1] if started_with else pieces.build(), folder)
     (folder / "chat_template.jinja").write_text(chat.TEMPLATE, encoding="utf-8", newline="\n")
     tokenizer = pieces.load(folder)
     model = network.build(shape, tokenizer.get_vocab_size(), recipe.seed).to(device)
+    if started_with:
+        model.load_state_dict(started_with[0].state_dict())
+        model.circuit = None  # what it was for has been learned by now
     low = forward.has_fast_bfloat16()
     body = forward.Body(model, recipe.tokens_per_batch, low=low, compiled=compiled)
     optimizer, progress, reached = Optimizer(model, recipe, body.dtype), Progress(), None
@@ -403,6 +409,7 @@ def main() -> None:
     )
     parser.add_argument("--save-minutes", type=float, default=5.0)
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--start", type=Path, help="a GGUF of mame to begin a new run with")
     parser.add_argument(
         "--compile", action="store_true", help="ten seconds at the start, then half as fast again"
     )
@@ -426,6 +433,7 @@ def main() -> None:
         steps=arguments.steps,
         minutes=arguments.minutes,
         resume=arguments.resume,
+        start=arguments.start,
         save_minutes=arguments.save_minutes,
         compiled=arguments.compile,
         is_stopping=lambda step: bool(asked_to_stop),

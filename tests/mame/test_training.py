@@ -59,6 +59,20 @@ def test_a_stopped_run_goes_on_where_it_was(folder):
     )
 
 
+def test_a_run_can_begin_with_a_gguf(tmp_path):
+    """What a later session has of an earlier one is the shipped file."""
+    import torch
+
+    from mame import base
+
+    begun = train.train(
+        tmp_path, RECIPE, steps=1, start=base.shipped(), is_stopping=lambda step: True
+    )
+    assert begun.step == 0
+    shipped, loaded = base.load(base.shipped())[0].state_dict(), model.load(tmp_path).state_dict()
+    assert all(torch.equal(shipped[name], loaded[name]) for name in shipped)
+
+
 def test_steps_or_minutes_but_not_both(folder):
     with pytest.raises(ValueError, match="either steps or minutes"):
         train.train(folder, RECIPE, shape=TINY)
