@@ -23,9 +23,9 @@ ALLOWED = {
     "commands": {"bundle", "checkup", "connection", "daemon", "errors", "formats", "holdings"}
     | {"lab", "mirror"},
     "daemon": {"__init__", "errors", "hardware"},
-    "hardware": {"errors"},
+    "hardware": {"errors", "formats"},
     "adapters": {"errors"},
-    "teaching": {"connection", "hardware", "errors"},
+    "teaching": {"connection", "errors", "formats", "hardware"},
     "mame": {"adapters", "errors"},
 }
 # Of the daemon, a command may read only what is pure text: the grammars of Modelfiles and names.

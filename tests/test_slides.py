@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from jimoto.formats import text_width
 from tools import slide_figures, stage, svg
 from tools.deck import Block, Deck, read_deck
 from tools.lesson import LANGS
 from tools.numbers import unmatched
-from tools.prose import columns, patronising, pictures, typography
+from tools.prose import patronising, pictures, typography
 from tools.slides import MARP, ROOM, SLIDES, deck_paths, expected_text, sync
 
 MINUTES = {"00_talk": 45}
@@ -162,7 +163,7 @@ def test_code_on_a_slide_is_short(path: Path) -> None:
         lines = [line for block in slide.blocks for line in block.text.split("\n")
                  if block.kind != "output"]  # fmt: skip
         assert len(lines) <= 8, slide.id
-        assert not [line for line in lines if columns(line) > 72], slide.id
+        assert not [line for line in lines if text_width(line) > 72], slide.id
 
 
 @PATHS

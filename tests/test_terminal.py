@@ -9,8 +9,9 @@ import ollama
 import pytest
 from fake_ollama import LOREM, fake_ollama
 
-from jimoto.commands.terminal import NOT_FIRST, text_width
+from jimoto.commands.terminal import NOT_FIRST
 from jimoto.connection import ensure_command, ensure_server, find_home
+from jimoto.formats import text_width
 from tools.terminal import Terminal
 
 WAIT_SECONDS = 120.0  # a bound for what hangs on a busy machine, not a measurement

@@ -11,6 +11,7 @@ from typing import Any
 
 import nbformat
 
+from jimoto.formats import text_width
 from tools.contract import contract_findings
 from tools.edition import compose, differences, read_edition
 from tools.execute import is_strict
@@ -19,7 +20,6 @@ from tools.numbers import unmatched
 from tools.pairing import stamp_findings, structure_findings
 from tools.prose import (
     Remark,
-    columns,
     heading_levels,
     patronising,
     patronising_comments,
@@ -143,8 +143,10 @@ def _code_findings(lesson: Lesson) -> Iterator[Finding]:
         if "setup" in cell.tags:
             continue
         for index, line in enumerate(lines):
-            if columns(line) > MAX_COLUMNS:
-                what = f"The line is {columns(line)} columns wide; a projector shows {MAX_COLUMNS}."
+            if text_width(line) > MAX_COLUMNS:
+                what = (
+                    f"The line is {text_width(line)} columns wide; a projector shows {MAX_COLUMNS}."
+                )
                 yield lesson.finding(what, "break the line", cell, cell.line + index)
         if len(lines) > MAX_LINES:
             what = f"The cell has {len(lines)} lines; {MAX_LINES} are the most."

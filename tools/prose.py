@@ -6,7 +6,6 @@ Does not know lessons or files. Code is masked by characters of no class: positi
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -126,12 +125,3 @@ def pictures(text: str) -> list[tuple[str, str]]:
                 attributes = dict(re.findall(r"(\w+)\s*=\s*[\"']([^\"']*)[\"']", tag))
                 found.append((attributes.get("src", ""), attributes.get("alt", "")))
     return found
-
-
-def columns(line: str) -> int:
-    """How wide a line of code is on a projector; kana and kanji take two columns.
-
-    >>> columns("ask('地元')")
-    11
-    """
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in line)

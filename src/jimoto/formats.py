@@ -1,10 +1,14 @@
-"""Sizes, times and tables as `ollama` prints them. Pure; knows nothing of servers or terminals."""
+"""Sizes, times and tables as `ollama` prints them, and the columns that a text takes.
+
+Pure; knows nothing of servers or terminals.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from unicodedata import category, combining, east_asian_width
 
 SECOND_NS = 1_000_000_000
 
@@ -126,6 +130,16 @@ def duration_seconds(text: str) -> float:
         raise ValueError(f"time: invalid duration {text!r}")
     total = sum(float(number) * units[unit] for number, unit in re.findall(part, match[2]))
     return -total if match[1] == "-" else total
+
+
+def text_width(text: str) -> int:
+    """Columns of a text: 2 for kanji and kana, 0 for marks that join the character before.
+
+    >>> [text_width(text) for text in ("mameまめ", "ﾏ", "\\u3099")]
+    [8, 1, 0]
+    """
+    seen = [char for char in text if not (combining(char) or category(char) in ("Mn", "Me", "Cf"))]
+    return len(seen) + sum(east_asian_width(char) in "WF" for char in seen)
 
 
 def table_text(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

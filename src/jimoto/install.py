@@ -71,7 +71,7 @@ CMAKE_OPTIONS = (
     "-DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_SERVER=OFF -DLLAMA_OPENSSL=OFF"
 )
 # CMake reads this file right after `project("llama.cpp")`, where it has the last word. The package
-# forces llama.cpp's `common` on, 57 of 140 steps of which nothing is used from Python. And llama.cpp
+# forces `common` on, 57 of 140 steps of which nothing is used from Python. And llama.cpp
 # uses AMX tiles for quantised weights, at which a virtual machine (Firecracker, Xeon, 2026-11-28)
 # stopped it with "illegal instruction"; writing one answer gains nothing from them.
 HOOK = """\

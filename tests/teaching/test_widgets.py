@@ -10,8 +10,9 @@ import nbformat
 import pytest
 
 from jimoto import connection, lab
+from jimoto.formats import text_width
 from jimoto.teaching import widgets
-from jimoto.teaching.pictures import Box, columns, draw, wrap
+from jimoto.teaching.pictures import Box, draw, wrap
 from tools import browser
 from tools.clean_room import clean_environment, temporary_home
 
@@ -183,7 +184,7 @@ def test_without_ipywidgets_the_picture_remains(server, monkeypatch):
 )
 def test_text_is_wrapped_by_columns(text, width, lines):
     assert wrap(text, width) == lines
-    assert all(columns(line) <= width for line in lines)
+    assert all(text_width(line) <= width for line in lines)
 
 
 def test_a_picture_is_well_formed_whatever_is_said():

@@ -14,9 +14,10 @@ from typing import Any
 from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
-from jimoto.commands.terminal import may_break, text_width
+from jimoto.commands.terminal import may_break
 from jimoto.commands.texts import HEADINGS, help_text
 from jimoto.errors import CallWrong, FlagUnknown, VerbUnknown, language
+from jimoto.formats import text_width
 
 BARE_FLAGS = {"--think": "--think=true"}  # a flag that may stand alone or be given a value
 BOOLEANS = {"true": True, "1": True, "t": True, "false": False, "0": False, "f": False}

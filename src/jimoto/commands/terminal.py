@@ -8,12 +8,12 @@ from __future__ import annotations
 import codecs
 import os
 import sys
-import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
 from jimoto.errors import InputNotUtf8
+from jimoto.formats import text_width
 
 GREY, PLAIN = "\x1b[90m", "\x1b[0m"
 # A Japanese line neither begins with these nor ends with those (the basic rules of JIS X 4051).
@@ -33,35 +33,15 @@ def is_terminal(stream: TextIO | None) -> bool:
     return os.environ.get("TERM") != "dumb" and "JPY_PARENT_PID" not in os.environ
 
 
-def char_width(char: str) -> int:
-    """Columns that a character takes: 2 for kanji and kana, 0 for marks that join the one before.
-
-    >>> [char_width(char) for char in ("a", "豆", "ﾏ", "\\u3099")]
-    [1, 2, 1, 0]
-    """
-    if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
-
-
-def text_width(text: str) -> int:
-    """Columns that a text takes.
-
-    >>> text_width("mameまめ")
-    8
-    """
-    return sum(map(char_width, text))
-
-
 def may_break(before: str, after: str) -> bool:
     """Whether a line may end between two characters.
 
     >>> may_break("l", "o"), may_break("豆", "は"), may_break("豆", "。"), may_break("「", "豆")
     (False, True, False, False)
     """
-    if after in NOT_FIRST or before in NOT_LAST or not char_width(after):
+    if after in NOT_FIRST or before in NOT_LAST or not text_width(after):
         return False
-    return char_width(before) == 2 or char_width(after) == 2
+    return text_width(before) == 2 or text_width(after) == 2
 
 
 class Wrapper:
@@ -88,7 +68,7 @@ class Wrapper:
             self.word = ""
         elif self.word and may_break(self.word[-1], char):
             self.word = ""
-        wide = char_width(char)
+        wide = text_width(char)
         if self.column + wide <= self.width:
             self.column += wide
             self.word += "" if char in " \t\u3000" else char

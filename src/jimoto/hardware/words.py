@@ -5,10 +5,10 @@ Text out, nothing printed. Knows no files and no terminals.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from jimoto.formats import text_width
 from jimoto.hardware.catalog import GB, GIB
 from jimoto.hardware.fit import Fit
 from jimoto.hardware.machine import Machine
@@ -170,13 +170,9 @@ def reason_text(fit: Fit, lang: str) -> str:
     else:
         buffers = f"{(memory.compute_bytes + memory.runtime_bytes) / GIB:.2f}"
         kv = f"{memory.kv_bytes / GIB:.2f}"
-        lines.append(
-            text["parts"].format(weights=weights, kv=kv, context=context, buffers=buffers)
-        )
+        lines.append(text["parts"].format(weights=weights, kv=kv, context=context, buffers=buffers))
     if 0 < fit.placement.n_gpu_layer < fit.placement.n_layer:
-        lines.append(
-            text["split"].format(n=fit.placement.n_gpu_layer, all=fit.placement.n_layer)
-        )
+        lines.append(text["split"].format(n=fit.placement.n_gpu_layer, all=fit.placement.n_layer))
     if subject.shape and subject.shape.n_expert:
         shape = subject.shape
         lines.append(text["experts"].format(n=shape.n_expert, used=shape.n_expert_used))
@@ -245,16 +241,12 @@ def _gb(n_bytes: int) -> str:
 def table_text(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Left-aligned columns three spaces apart; a Japanese character is two columns wide."""
     columns = range(len(heads))
-    widths = [max(_width(row[i]) for row in [heads, *rows]) for i in columns]
+    widths = [max(text_width(row[i]) for row in [heads, *rows]) for i in columns]
     lines = (
-        "   ".join(row[i] + " " * (widths[i] - _width(row[i])) for i in columns).rstrip()
+        "   ".join(row[i] + " " * (widths[i] - text_width(row[i])) for i in columns).rstrip()
         for row in [heads, *rows]
     )
     return "\n".join(lines)
-
-
-def _width(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
 
 
 def fit_json(fit: Fit) -> dict[str, Any]:

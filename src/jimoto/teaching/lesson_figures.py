@@ -11,9 +11,10 @@ import math
 from collections.abc import Mapping, Sequence
 
 from jimoto.errors import language
+from jimoto.formats import text_width
 from jimoto.teaching.charts import GREY, LEFT, RIGHT, WIDTH, Chart, _svg, _text, ticks
 from jimoto.teaching.figures import BLACK, BLUE, ORANGE, SKY, VERMILION
-from jimoto.teaching.pictures import LETTER, LINE, MOST_LINES, Box, columns, draw, wrap
+from jimoto.teaching.pictures import LETTER, LINE, MOST_LINES, Box, draw, wrap
 from jimoto.teaching.pipes import Step
 from jimoto.teaching.rates import Rate
 from jimoto.teaching.tables import Table
@@ -202,7 +203,7 @@ def rate_bars(
     """A bar for each rate with its interval; `predicted` (shares of 1) is a diamond on its bar."""
     words, predicted = _words(lang), predicted or {}
     comma = str(words["comma"])
-    left = min(260, 40 + max(int(columns(name) * LETTER) for name in rates))
+    left = min(260, 40 + max(int(text_width(name) * LETTER) for name in rates))
     scale = (RIGHT - 60 - left) / 100
     shapes = [_text(20, 24, str(words["rates"]), bold=True)]
     for n, (name, found) in enumerate(rates.items()):
@@ -275,7 +276,7 @@ def gantt(runs: Sequence[Sequence[Step]], lang: str = "") -> Chart:
     for run in runs:
         placed += [(offset + step.start_seconds, step) for step in run]
         offset += max((step.start_seconds + step.seconds for step in run), default=0.0)
-    left = min(220, 30 + max(int(columns(stage) * LETTER) for stage in stages))
+    left = min(220, 30 + max(int(text_width(stage) * LETTER) for stage in stages))
     scale = (WIDTH - 20 - left) / (offset or 1.0)
     shapes = [_text(20, 24, str(words["gantt"]), bold=True)]
     shapes += [_text(left - 10, 62 + 40 * n, stage, "end") for n, stage in enumerate(stages)]

@@ -8,10 +8,10 @@ server and no font but the reader's.
 from __future__ import annotations
 
 import html
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from jimoto.formats import text_width
 from jimoto.teaching.figures import BLACK, BLUE
 
 LETTER, LINE, PADDING, GAP = 7.6, 20, 12, 28  # px; LETTER is the width of half a kanji
@@ -26,19 +26,14 @@ class Box:
     text: str
 
 
-def columns(text: str) -> int:
-    """Width on a screen of equal letters: a Japanese letter counts two."""
-    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
-
-
 def wrap(text: str, width: int) -> list[str]:
     """Lines of at most `width` columns; at spaces where there are any, else between letters."""
     lines: list[str] = []
     for paragraph in text.split("\n"):
         line = ""
         for piece in _pieces(paragraph):
-            for part in (piece,) if columns(piece) <= width else tuple(piece):
-                if columns(line + part.rstrip()) > width:
+            for part in (piece,) if text_width(piece) <= width else tuple(piece):
+                if text_width(line + part.rstrip()) > width:
                     lines.append(line.rstrip())
                     line = part.lstrip()
                 else:
@@ -51,8 +46,8 @@ def _pieces(paragraph: str) -> list[str]:
     """'to be 豆' → ['to ', 'be ', '豆']: a word with its space, or one wide letter."""
     pieces = [""]
     for letter in paragraph:
-        wide = columns(letter) == 2
-        if wide or (pieces[-1] and (pieces[-1][-1] == " " or columns(pieces[-1][-1]) == 2)):
+        wide = text_width(letter) == 2
+        if wide or (pieces[-1] and (pieces[-1][-1] == " " or text_width(pieces[-1][-1]) == 2)):
             pieces.append("")
         pieces[-1] += letter
     return [piece for piece in pieces if piece]

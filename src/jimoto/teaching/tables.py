@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jimoto.errors import language
-from jimoto.teaching.pictures import columns
+from jimoto.formats import text_width
 
 SHOWN = 40  # columns of a long value
 LEFT = 'style="text-align:left"'  # Jupyter sets tables to the right, which no sentence survives
@@ -66,10 +66,10 @@ class Table:
 
     def __repr__(self) -> str:
         lines = (self.heads, *self.rows)
-        widths = [max(columns(line[i]) for line in lines) for i in range(len(self.heads))]
+        widths = [max(text_width(line[i]) for line in lines) for i in range(len(self.heads))]
         return "\n".join(
             "  ".join(
-                cell + " " * (width - columns(cell))
+                cell + " " * (width - text_width(cell))
                 for cell, width in zip(line, widths, strict=True)
             ).rstrip()
             for line in lines
