@@ -19,6 +19,16 @@ def test_keep_alive_is_a_number_or_a_go_duration(value, seconds):
     assert parse_keep_alive(value) == (pytest.approx(seconds) if seconds else seconds)
 
 
+@pytest.mark.parametrize(
+    "text", ["0" * 1_000_000 + "x", "1" * 1_000_000, "1s" * 300_000 + "q", 10**400]
+)
+def test_a_very_long_duration_is_refused_in_one_pass(text):
+    """Trying it in all its parts took minutes for a thousand zeros, and the server stood still."""
+    with pytest.raises(ApiError) as caught:
+        parse_keep_alive(text)
+    assert caught.value.status == 400
+
+
 @pytest.mark.parametrize("value", ["10", "abc", "1x", "s", "-", "1 s", "1m ", "１s", True, [], {}])
 def test_any_other_keep_alive_is_refused(value):
     with pytest.raises(ApiError) as caught:

@@ -222,7 +222,10 @@ def _go_kind(value: Any) -> str:
 
 # --- single fields --------------------------------------------------------------------
 
-_DURATION_PART = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
+# Possessive: what digits took they keep, or a megabyte of zeros would be tried in all its parts.
+_NUMBER = r"[0-9]++\.?[0-9]*+|\.[0-9]++"
+_DURATION_PART = re.compile(rf"({_NUMBER})(ns|us|µs|μs|ms|s|m|h)")
+_DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})++")
 _UNIT_SECONDS = {
     "ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0
 }  # fmt: skip
@@ -239,7 +242,10 @@ def parse_keep_alive(value: Any) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ApiError(400, f"Unsupported type: '{_go_kind(value)}'")
-    seconds = _parse_duration(value) if isinstance(value, str) else float(value)
+    try:
+        seconds = _parse_duration(value) if isinstance(value, str) else float(value)
+    except OverflowError:  # an integer of hundreds of digits
+        raise ApiError(400, "time: invalid duration") from None
     return float("inf") if seconds < 0 else seconds
 
 
@@ -249,11 +255,11 @@ def _parse_duration(text: str) -> float:
     sign = -1.0 if text.startswith("-") else 1.0
     if unsigned == "0":
         return 0.0
-    parts = list(_DURATION_PART.finditer(unsigned))
-    if not unsigned or "".join(part.group() for part in parts) != unsigned:
-        bare = re.fullmatch(r"[0-9]+\.?[0-9]*|\.[0-9]+", unsigned)
+    if not _DURATION.fullmatch(unsigned):
+        bare = re.fullmatch(_NUMBER, unsigned)
         reason = "missing unit in duration" if bare else "invalid duration"
         raise ApiError(400, f"time: {reason} {json.dumps(text, ensure_ascii=False)}")
+    parts = _DURATION_PART.finditer(unsigned)
     return sign * sum(float(part[1]) * _UNIT_SECONDS[part[2]] for part in parts)
 
 
