@@ -32,8 +32,8 @@ SKILLS = {
     )
 }  # fmt: skip
 MIX = {  # shares of samples at the start; training then shifts them towards what is still wrong
-    "faq": 0.18, "smalltalk": 0.04, "fallback": 0.09, "fortune": 0.03, "sums": 0.18, "roles": 0.17,
-    "endings": 0.08, "documents": 0.15, "fields": 0.03, "tools": 0.05, "recall": 0.05, "obey": 0.02,
+    "faq": 0.28, "smalltalk": 0.04, "fallback": 0.08, "fortune": 0.03, "sums": 0.16, "roles": 0.15,
+    "endings": 0.05, "documents": 0.20, "fields": 0.05, "tools": 0.05, "recall": 0.04, "obey": 0.02,
 }  # fmt: skip
 OWN_SETTING = {"roles", "endings", "documents", "fields", "tools", "recall", "obey"}
 SYSTEM = {  # harmless ones: the answer stays the same

@@ -18,7 +18,7 @@ from mame.corpus.sample import Message, Sample, normalise
 
 SKILL = "documents"
 NOT_SAID = {"en": "The document does not say.", "ja": "資料には書かれていません。"}
-NOT_SAID_SHARE = 0.15
+NOT_SAID_SHARE = 0.25
 # How many facts a document has: mostly few, for a small model reads many short ones in the time of a long one.
 SIZES, SIZE_WEIGHTS = (1, 2, 3, 4, 5, 6, 8, 10, 12), (24, 26, 18, 14, 6, 5, 3, 2, 2)
 
