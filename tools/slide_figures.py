@@ -266,8 +266,8 @@ TREE_WORDS: Words = {
         "base": "V3-Base\n671 B", "v3": "V3\n対話用", "zero": "R1-Zero\n強化学習のみ",
         "r1": "R1\n671 B、思考する",
         "distills": "6種の蒸留モデル（Qwen2.5とLlama 3）\n1.5b  7b  8b  14b  32b  70b",
-        "tuned": "ファイン\nチューニング", "rl": "強化学習",
-        "both": "ファインチューニング\n→強化学習、を2回",
+        "tuned": "SFT", "rl": "強化学習",
+        "both": "SFT→強化学習\n→SFT→強化学習",
         "samples": "サンプル\n80万件", "laptop": "ノートPC: 14bまで", "server": "サーバーが必要",
     },
 }  # fmt: skip

@@ -8,7 +8,7 @@ faster than float32. It knows no loss and no optimizer.
 from collections.abc import Callable
 from typing import Any
 
-from mame.model import HEAD, ROPE_THETA
+from mame.model import ROPE_THETA
 
 
 def has_fast_bfloat16() -> bool:
@@ -35,7 +35,8 @@ class Body:
         )
         self.compiled = compiled
         self.before, self.after = wrap(before_attention), wrap(after_attention)
-        turns = ROPE_THETA ** (-torch.arange(HEAD // 2) * 2.0 / HEAD)
+        self.head = model.config.hidden_size // model.config.num_attention_heads
+        turns = ROPE_THETA ** (-torch.arange(self.head // 2) * 2.0 / self.head)
         angles = torch.outer(torch.arange(model.config.max_position_embeddings).float(), turns)
         self.cos, self.sin = angles.cos(), angles.sin()  # (context, HEAD / 2)
 
@@ -65,7 +66,7 @@ class Body:
             q, k, v = self.before(h, layer.input_layernorm.weight, low[0], cos, sin)
             group = q.shape[1] // k.shape[1]
             rows = [
-                x[: b * t].view(b, t, -1, HEAD).transpose(1, 2)
+                x[: b * t].view(b, t, -1, self.head).transpose(1, 2)
                 for x in (q, k.repeat_interleave(group, 1), v.repeat_interleave(group, 1))
             ]  # (B, heads, T, HEAD)
             seen = attention(*rows, later).transpose(1, 2).reshape(b * t, -1)
@@ -86,16 +87,17 @@ def before_attention(h: Any, gain: Any, qkv: Any, cos: Any, sin: Any) -> tuple[A
     width = h.shape[1]
     n_kv = (qkv.shape[0] - width) // 2
     x, v = x[:, : width + n_kv].float(), x[:, width + n_kv :]
-    left, right = x.view(len(h), -1, 2, HEAD // 2).unbind(2)  # (N, heads, HEAD / 2)
+    half = cos.shape[-1]
+    left, right = x.view(len(h), -1, 2, half).unbind(2)  # (N, heads, HEAD / 2)
     turned = torch.cat((left * cos - right * sin, right * cos + left * sin), -1).to(qkv.dtype)
-    n_head = width // HEAD
-    return turned[:, :n_head], turned[:, n_head:], v.reshape(len(h), -1, HEAD)
+    n_head = width // (2 * half)
+    return turned[:, :n_head], turned[:, n_head:], v.reshape(len(h), -1, 2 * half)
 
 
 def attention(q: Any, k: Any, v: Any, later: Any) -> Any:
     """(B, heads, T, HEAD) each. Rows are short: plain products beat torch's fused attention, whose
     backward pass on a CPU took ten times as long."""
-    scores = (q @ k.transpose(-1, -2)).float() * HEAD**-0.5
+    scores = (q @ k.transpose(-1, -2)).float() * q.shape[-1] ** -0.5
     return scores.masked_fill_(later, float("-inf")).softmax(-1).to(v.dtype) @ v
 
 

