@@ -270,14 +270,8 @@ class ServerError(JimotoError):
 class PortTaken(ServerError):
     port: int
     command: str
-    en = (
-        "Port {port} is in use by another program.\n"
-        "Choose another one: `{command}`."
-    )
-    ja = (
-        "ポート{port}は別のプログラムが使用中です。\n"
-        "別の番号を指定してください: `{command}`"
-    )
+    en = "Port {port} is in use by another program.\nChoose another one: `{command}`."
+    ja = "ポート{port}は別のプログラムが使用中です。\n別の番号を指定してください: `{command}`"
 
 
 @dataclass(eq=False)
@@ -368,16 +362,8 @@ class NotInCatalogue(ModelError):
     what: str  # 'model' or 'machine'
     name: str
     near: tuple[str, ...]
-    en = (
-        "There is no {what_text} '{name}' in Jimoto's catalogue.\n"
-        "{near_text}\n"
-        "{way}"
-    )
-    ja = (
-        "Jimotoのカタログに{what_text} '{name}' はありません。\n"
-        "{near_text}\n"
-        "{way}"
-    )
+    en = "There is no {what_text} '{name}' in Jimoto's catalogue.\n{near_text}\n{way}"
+    ja = "Jimotoのカタログに{what_text} '{name}' はありません。\n{near_text}\n{way}"
 
     def text(self, lang: str) -> str:
         quoted = ", ".join(f"'{name}'" for name in self.near)
@@ -419,14 +405,8 @@ class QuantUnknown(ModelError):
     quant: str
     near: str
     known: str
-    en = (
-        "There is no quantisation '{quant}' here.\n"
-        "{near}Known are: {known}."
-    )
-    ja = (
-        "量子化 '{quant}' はありません。\n"
-        "{near}使えるのは {known} です。"
-    )
+    en = "There is no quantisation '{quant}' here.\n{near}Known are: {known}."
+    ja = "量子化 '{quant}' はありません。\n{near}使えるのは {known} です。"
 
 
 @dataclass(eq=False)
@@ -507,14 +487,8 @@ class TrialFailed(ModelError):
     model: str
     cause: str  # a key of `causes`
     detail: str
-    en = (
-        "The trial of '{model}' did not finish: {why}{detail}.\n"
-        "{remedy}"
-    )
-    ja = (
-        "'{model}' の試行は完了しませんでした: {why}{detail}\n"
-        "{remedy}"
-    )
+    en = "The trial of '{model}' did not finish: {why}{detail}.\n{remedy}"
+    ja = "'{model}' の試行は完了しませんでした: {why}{detail}\n{remedy}"
     # cause → language → (why, remedy)
     causes: ClassVar[dict[str, dict[str, tuple[str, str]]]] = {
         "memory": {
@@ -529,7 +503,10 @@ class TrialFailed(ModelError):
         },
         "disk": {
             "en": ("the file cannot be written there", "Name another folder: `--folder PATH`."),
-            "ja": ("ファイルを書き込めません", "`--folder パス` で別のフォルダーを指定してください。"),
+            "ja": (
+                "ファイルを書き込めません",
+                "`--folder パス` で別のフォルダーを指定してください。",
+            ),
         },
         "engine": {
             "en": (
@@ -990,7 +967,9 @@ class InstructionUnknown(ModelfileError):
     def more(self, lang: str) -> dict[str, str]:
         if lang == "ja":
             stray = '上の行の続きなら、その文章全体を `"""` で囲んでください。'
-            return {"advice": f"`{self.suggestion}` と書いてください。" if self.suggestion else stray}
+            return {
+                "advice": f"`{self.suggestion}` と書いてください。" if self.suggestion else stray
+            }
         stray = 'If the line belongs to the text above it, put `"""` before and after that text.'
         return {"advice": f"Write `{self.suggestion}`." if self.suggestion else stray}
 
@@ -1210,7 +1189,9 @@ class CommandError(JimotoError):
         near = getattr(self, "near", "")
         if not near:
             return {"meant": ""}
-        return {"meant": f"。`{near}` のことですか" if lang == "ja" else f"; did you mean `{near}`?"}
+        return {
+            "meant": f"。`{near}` のことですか" if lang == "ja" else f"; did you mean `{near}`?"
+        }
 
 
 @dataclass(eq=False)
@@ -1537,7 +1518,10 @@ class BundleBroken(StorageError):
             ),
         },
         "cut": {
-            "en": ("it ends too early", "Copy the file once more, and remove the stick only when told"),
+            "en": (
+                "it ends too early",
+                "Copy the file once more, and remove the stick only when told",
+            ),
             "ja": (
                 "途中で切れています",
                 "ファイルをコピーし直してください。USBメモリは安全な取り外しのあとで抜きます",
@@ -1548,12 +1532,18 @@ class BundleBroken(StorageError):
             "ja": ("中身がダイジェストと一致しません", "ファイルをコピーし直してください"),
         },
         "foreign": {
-            "en": ("it holds something that does not belong there", "Get the file from its maker again"),
+            "en": (
+                "it holds something that does not belong there",
+                "Get the file from its maker again",
+            ),
             "ja": ("あるはずのないものが入っています", "作成者からファイルをもらい直してください"),
         },
         "newer": {
             "en": ("a newer Jimoto wrote it", "Update Jimoto here: `git pull`, then `make lab`"),
-            "ja": ("新しい版のJimotoで作られています", "Jimotoを更新してください: `git pull` のあとに `make lab`"),
+            "ja": (
+                "新しい版のJimotoで作られています",
+                "Jimotoを更新してください: `git pull` のあとに `make lab`",
+            ),
         },
     }
 
@@ -1638,14 +1628,8 @@ class LessonUnknown(StorageError):
     lesson: str
     near: tuple[str, ...]
     here: tuple[str, ...]
-    en = (
-        "There is no lesson '{lesson}'.\n"
-        "{near_text}"
-    )
-    ja = (
-        "'{lesson}' というレッスンはありません。\n"
-        "{near_text}"
-    )
+    en = "There is no lesson '{lesson}'.\n{near_text}"
+    ja = "'{lesson}' というレッスンはありません。\n{near_text}"
 
     def text(self, lang: str) -> str:
         names = ", ".join(f"'{name}'" for name in self.near or self.here)

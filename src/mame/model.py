@@ -132,6 +132,12 @@ class Circuit:
             part.weight[where] = values
             self.wired.append((part.weight, where, values))
 
+    def keep_present(self) -> None:
+        """From now on `restore` brings back what the weights hold at this moment."""
+        self.wired = [
+            (matrix, where, matrix[where].detach().clone()) for matrix, where, _ in self.wired
+        ]
+
     def restore(self) -> None:
         """Undo what a step of training did to the circuit.
 

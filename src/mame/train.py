@@ -23,7 +23,7 @@ from mame import tokenizer as pieces
 BLOCK = 768  # samples that are sorted by length together, so that little of a batch is padding
 # Which answer is right is decided in its first words; the rest is soon known by heart. So many
 # answers are shown only up to there, which leaves room for more samples. Shares of whole answers:
-WHOLE_ANSWERS = {"faq": 0.75, "smalltalk": 0.8, "fallback": 0.5}
+WHOLE_ANSWERS = {"faq": 0.5, "smalltalk": 0.5, "fallback": 0.4}
 BEGINNING = 13  # tokens
 LONGEST = 1024  # tokens; longer conversations are rare and would fill a batch alone
 MOST_SHIFT = 2.0
@@ -32,7 +32,7 @@ COPY_SHARE, COPIED_WELL = 0.08, 0.1  # share of rows of `copy_row`, until their 
 NOT_SHIFTED = {"fortune", "sums"}
 LET_GO = 0.2  # share of the rate under which the circuit for copying is trained like all the rest;
 # at the full rate it was worn down in 100 steps, the loss of `copy_row` rose from 0.4 to 1.2
-THINKING_SHARES = {"1": 0.5, "2": 0.75, "3": 0.9, "4": 0.9}  # of sums, by band
+THINKING_SHARES = {"1": 0.4, "2": 0.75, "3": 0.9, "4": 0.95}  # of sums, by band
 
 
 @dataclass(frozen=True)
@@ -334,7 +334,8 @@ def train(
     model = network.build(shape, tokenizer.get_vocab_size(), recipe.seed).to(device)
     if started_with:
         model.load_state_dict(started_with[0].state_dict())
-        model.circuit = None  # what it was for has been learned by now
+        if model.circuit:
+            model.circuit.keep_present()
     low = forward.has_fast_bfloat16()
     body = forward.Body(model, recipe.tokens_per_batch, low=low, compiled=compiled)
     optimizer, progress, reached = Optimizer(model, recipe, body.dtype), Progress(), None

@@ -20,9 +20,10 @@ from tiny_gguf import byte_symbols
 from conftest import wait_until
 from jimoto.daemon.child import Child
 from jimoto.daemon.gguf_check import check_gguf
-from jimoto.daemon.inference import choose_threads, common_prefix
+from jimoto.daemon.inference import CancelFlag, Model, Session, choose_threads, common_prefix
 from jimoto.daemon.jobs import Job, LoadPlan
 from jimoto.daemon.options import Options
+from jimoto.daemon.worker import silence
 
 PATIENT = 120  # seconds: on a busy machine a process may take long to start
 USER = [{"role": "user", "content": "hello"}]
@@ -385,6 +386,25 @@ def test_the_second_question_of_a_chat_reads_only_what_is_new(tiny_gguf):
     assert cached1 == 0 and n2 > n1
     assert n1 - 64 < cached2 <= n1 and cached2 % 32 == 0
     assert n3 == n2 and cached3 > cached2
+
+
+def test_a_cancelled_run_stops_within_a_computation(tiny_gguf):
+    import llama_cpp.llama_cpp as llama
+
+    flag, kept = CancelFlag(), silence(llama)
+    model = Model(llama, LoadPlan("t", "", tiny_gguf, 0, 512).command(), kept)
+    session = Session(model, is_cancelled=lambda: False, flag=flag)
+    job = as_command(Job(prompt="hello", options=Options(num_predict=4)))
+    job |= {"render_only": False, "grammar": None}
+
+    def reason():
+        return list(session.run(job))[-1]["done"]["reason"]
+
+    assert reason() == "length"
+    flag.set(True)
+    assert reason() == "cancelled"
+    flag.set(False)
+    assert reason() == "length"
 
 
 def as_command(job):

@@ -201,21 +201,38 @@ class Sampler:
         self._llama.llama_sampler_chain_add(self._chain, sampler)
 
 
+class CancelFlag:
+    """One byte of memory that llama.cpp reads at every node of its graph, to know when to stop.
+
+    A Python function, called 700 times a token from a thread that must first get the interpreter,
+    would cost a 0.5B model a tenth of its speed. The C library's `strlen` looks at the byte as
+    well: an empty string has length 0, which is false; a longer one is true.
+    """
+
+    def __init__(self) -> None:
+        self._text = ctypes.create_string_buffer(2)
+
+    def set(self, is_cancelled: bool) -> None:
+        self._text[0] = b"!" if is_cancelled else b"\0"
+
+    def attach(self, llama: Any, context: Any) -> None:
+        library = ctypes.CDLL("msvcrt" if os.name == "nt" else None)
+        self._strlen = ctypes.cast(library.strlen, llama.ggml_abort_callback)
+        llama.llama_set_abort_callback(context, self._strlen, ctypes.addressof(self._text))
+
+
 class Session:
     """One run after another over one model: prompt, prefill, decode; knows what is cached."""
 
-    def __init__(self, model: Model, is_cancelled: Callable[[], bool]) -> None:
+    def __init__(self, model: Model, is_cancelled: Callable[[], bool], flag: CancelFlag) -> None:
         self._model = model
         self._llama = model.llama
         self._is_cancelled = is_cancelled
         self._cached: list[int] = []  # the tokens whose keys and values are in memory
         self._prefilled = 0  # how many of them were computed as whole chunks of a prompt
         self._templates: dict[str, Any] = {}
-        if not model.is_tiny:
-            # Asked at every node of the graph: dear for a tiny model, nothing for one that takes
-            # 100 ms a token.
-            self._abort = self._llama.ggml_abort_callback(lambda _: is_cancelled())
-            self._llama.llama_set_abort_callback(self._model.context, self._abort, None)
+        self._flag = flag
+        flag.attach(self._llama, model.context)
 
     @property
     def _prompt_room(self) -> int:

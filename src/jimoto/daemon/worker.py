@@ -28,7 +28,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from jimoto.daemon.embedding import embed
-from jimoto.daemon.inference import Command, Model, RunError, Session
+from jimoto.daemon.inference import CancelFlag, Command, Model, RunError, Session
 from jimoto.daemon.memory_cap import cap_memory
 from jimoto.daemon.prompt import PromptError
 from jimoto.daemon.quantize import quantize_file
@@ -42,11 +42,13 @@ class Inbox:
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._cancelled = -1
         self._current = -2
+        self.flag = CancelFlag()
         threading.Thread(target=self._read, daemon=True).start()
 
     def next(self) -> Command:
         command = self._commands.get()
         self._current = command.get("id", -2)
+        self.flag.set(self.is_cancelled())
         return command
 
     def is_cancelled(self) -> bool:
@@ -57,6 +59,7 @@ class Inbox:
             command = json.loads(line)
             if command["op"] == "cancel":
                 self._cancelled = command["id"]
+                self.flag.set(self.is_cancelled())
             else:
                 self._commands.put(command)
         os._exit(0)  # the parent is gone; llama.cpp may be in the middle of anything
@@ -95,7 +98,7 @@ def load(command: Command, inbox: Inbox) -> Session:
     llama.llama_backend_init()
     if limit_bytes := command.get("memory_limit_bytes", 0):
         cap_memory(limit_bytes, bool(llama.llama_supports_gpu_offload()))
-    return Session(Model(llama, command, kept), inbox.is_cancelled)
+    return Session(Model(llama, command, kept), inbox.is_cancelled, inbox.flag)
 
 
 def quantize(command: Command, reply: Callable[[Command], None]) -> None:

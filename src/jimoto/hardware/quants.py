@@ -95,9 +95,7 @@ def bits_per_weight(type_name: str) -> float:
     return 8 * block_bytes / values
 
 
-def assign_types(
-    shape: Shape, tensors: Iterable[Tensor], quant: str
-) -> tuple[TypedTensor, ...]:
+def assign_types(shape: Shape, tensors: Iterable[Tensor], quant: str) -> tuple[TypedTensor, ...]:
     """The type of each tensor in a file that llama.cpp's quantiser writes."""
     return tuple(TypedTensor(tensor, choose_type(shape, tensor, quant)) for tensor in tensors)
 

@@ -156,9 +156,7 @@ def _block(shape: Shape, i: int) -> Iterator[tuple[str, tuple[int, ...]]]:
         yield "ffn_down.weight", (shape.n_ff, shape.n_embd)
 
 
-def _attention(
-    shape: Shape, features: frozenset[str]
-) -> Iterator[tuple[str, tuple[int, ...]]]:
+def _attention(shape: Shape, features: frozenset[str]) -> Iterator[tuple[str, tuple[int, ...]]]:
     q, kv = shape.n_head * shape.head_dim, shape.n_kv_head * shape.head_dim
     if "fused" in features:
         yield "attn_qkv.weight", (shape.n_embd, q + 2 * kv)

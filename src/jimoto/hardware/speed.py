@@ -157,9 +157,7 @@ def calibration_points(rows: Iterable[Speed]) -> list[Point]:
             kind = "cpu"
         else:
             kind = speed_kind(Gpu(row.machine, "apple" if is_apple else "nvidia"))
-        found.append(
-            Point(row, kind, weights.active_bytes, shape.n_layer, weights.n_block_params)
-        )
+        found.append(Point(row, kind, weights.active_bytes, shape.n_layer, weights.n_block_params))
     return found
 
 
@@ -168,6 +166,7 @@ def calibrate(points: Sequence[Point]) -> tuple[float, float]:
 
     The mean of the errors' logarithms is minimised over a grid: few points, some of them far out.
     """
+
     def mean_error(share: float, overhead: float) -> float:
         return sum(
             abs(math.log(p.predict(share, overhead) / p.speed.decode_tokens_per_second))

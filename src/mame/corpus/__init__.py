@@ -32,8 +32,8 @@ SKILLS = {
     )
 }  # fmt: skip
 MIX = {  # shares of samples at the start; training then shifts them towards what is still wrong
-    "faq": 0.28, "smalltalk": 0.04, "fallback": 0.08, "fortune": 0.03, "sums": 0.16, "roles": 0.15,
-    "endings": 0.05, "documents": 0.20, "fields": 0.05, "tools": 0.05, "recall": 0.04, "obey": 0.02,
+    "faq": 0.30, "smalltalk": 0.04, "fallback": 0.08, "fortune": 0.02, "sums": 0.18, "roles": 0.17,
+    "endings": 0.05, "documents": 0.20, "fields": 0.05, "tools": 0.05, "recall": 0.05, "obey": 0.02,
 }  # fmt: skip
 OWN_SETTING = {"roles", "endings", "documents", "fields", "tools", "recall", "obey"}
 SYSTEM = {  # harmless ones: the answer stays the same
@@ -75,8 +75,9 @@ NEW_SYSTEM = {
 def draw(r: random.Random, mix: dict[str, float] = MIX) -> Sample:
     """One training sample: five in six a single question, the rest with a system prompt, earlier turns, or both."""
     sample = draw_question(r, mix)
-    if sample.skill in OWN_SETTING:  # what stands before the question belongs to the skill
-        return with_more_turns(r, sample)
+    is_easy_sum = sample.skill == "sums" and sample.key.startswith("1:")
+    if sample.skill in OWN_SETTING or (is_easy_sum and r.random() < 0.6):
+        return with_more_turns(r, sample)  # what stands before the question belongs to the skill
     before: list[Message] = []
     if r.random() < 0.10:
         before.append(Message("system", r.choice(SYSTEM[r.choice(LANGS)])))
@@ -87,17 +88,22 @@ def draw(r: random.Random, mix: dict[str, float] = MIX) -> Sample:
 
 def with_more_turns(r: random.Random, sample: Sample) -> Sample:
     """Often one or two other questions in the same setting: one prompt then teaches several answers."""
+    if sample.skill == "documents" and r.random() < 0.7:
+        size = r.choice((1, 2, 2, 3, 3, 3, 4, 4, 5, 6))
+        return documents.draw(r, sample.lang, facts=size, earlier=r.choice((2, 3, 4, 5)))
     if r.random() < 0.5:
         return sample
     turns = r.choice((1, 1, 2))
-    if sample.skill == "documents":
-        return documents.draw(r, sample.lang, facts=r.choice((2, 3, 3, 4, 5)), earlier=turns + 1)
     more: list[tuple[str, str]] = []
     for _ in range(turns):
         if sample.skill == "roles":
             role = sample.key.partition(">")[0].partition(" ")[0]
             job = roles.draw_job(r, sample.lang, False, r.random() < 0.5)
             more.append(roles.draw_turn(r, job, role, sample.lang))
+        elif sample.skill == "sums":
+            for _ in range(2):
+                easy = sums.draw(r, sample.lang, band=1)
+                more.append((easy.question, easy.answer))
         elif sample.skill == "endings":
             base, ending = endings.draw_base(r, sample.lang), endings.ending_of(sample)
             more.append((base.question, endings.join(base.answer, ending, sample.lang)))

@@ -18,7 +18,7 @@ from mame.corpus.sample import Message, Sample, normalise
 
 SKILL = "documents"
 NOT_SAID = {"en": "The document does not say.", "ja": "資料には書かれていません。"}
-NOT_SAID_SHARE = 0.25
+NOT_SAID_SHARE = 0.3
 # How many facts a document has: mostly few, for a small model reads many short ones in the time of a long one.
 SIZES, SIZE_WEIGHTS = (1, 2, 3, 4, 5, 6, 8, 10, 12), (24, 26, 18, 14, 6, 5, 3, 2, 2)
 
@@ -518,7 +518,7 @@ def draw(
     """A document with its question, after `earlier` other questions about the same document.
 
     `new` holds out the fact that is asked for, `unseen` also every name in the document; `facts` sets how many facts
-    it has (1 to 12; by itself mostly 1 to 4), `answerable` whether it says what is asked (by itself 85 % of the time).
+    it has (1 to 12; by itself mostly 1 to 4), `answerable` whether it says what is asked (by itself 70 % of the time).
     """
     new = new or unseen
     if answerable is None:
@@ -537,12 +537,14 @@ def draw(
         document = beside_another(r, lang, document, {name, *(f.entity for f in stated)}, unseen)
     systems = NEW_SYSTEM[lang] if new and r.random() < 0.5 else SYSTEM[lang]
     before = [Message("system", r.choice(systems))] if r.random() < 0.3 else []
-    trained = [f for f in stated if not f.is_held_out and f is not fact]
-    others = r.sample(trained, min(earlier, len(trained)))
-    asked_in_turn = [ask(r, lang, f.entity, f.attribute) for f in others] + [question]
+    trained = [(f.entity, f.attribute, f.value) for f in stated if not f.is_held_out]
+    trained += [(e, a, NOT_SAID[lang]) for e, a in r.sample(left_out, min(2, len(left_out)))]
+    others = [x for x in trained if x[:2] != (name, attribute)]
+    others = r.sample(others, min(earlier, len(others)))
+    asked_in_turn = [ask(r, lang, e, a) for e, a, _ in others] + [question]
     asked_in_turn[0] = put(r, lang, document, asked_in_turn[0], new=new and r.random() < 0.25)
-    for f, earlier_question in zip(others, asked_in_turn, strict=False):
-        before += [Message("user", earlier_question), Message("assistant", f.value)]
+    for (_, _, value), earlier_question in zip(others, asked_in_turn, strict=False):
+        before += [Message("user", earlier_question), Message("assistant", value)]
     return Sample(
         SKILL,
         lang,

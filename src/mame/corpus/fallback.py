@@ -11,6 +11,7 @@ import random
 
 from mame.corpus import wording
 from mame.corpus.facts import FACTS, split
+from mame.corpus.out_of_scope import SAID
 from mame.corpus.sample import Sample, normalise
 
 SKILL = "fallback"
@@ -198,7 +199,7 @@ def fill(frame: str, r: random.Random, lang: str) -> str:
 
 
 def question(r: random.Random, lang: str) -> str:
-    if r.random() < 0.25:
+    if r.random() < 0.4:
         return wording.vary(r.choice(SAID[lang]), lang, r)
     roll = r.random()
     if roll < 0.46:
@@ -250,79 +251,6 @@ def how_phrase(r: random.Random, lang: str) -> str:
         }[lang]
     )
 
-
-SAID = {  # whole requests, written by hand
-    "en": split(
-        "Who painted the ceiling of the Sistine Chapel?|Will I need an umbrella this afternoon?|is it snowing in oslo rn|Give me a recipe for lentil soup that doesn't need an onion.|How long do you boil a soft egg?|"
-        "My sourdough starter smells like acetone|Cheapest way to get from Lisbon to Porto with a bike?|Do I need a visa for Vietnam if I only change planes there?|My left knee clicks when I climb stairs, should I worry?|"
-        "Can I take ibuprofen after two glasses of wine?|how do i get rid of hiccups|Can my landlord keep the deposit because of nail holes?|What is the penalty for driving without insurance?|Translate 'the train is late' into Polish.|"
-        "how do you say cheers in Finnish|Write a resignation letter that doesn't sound bitter.|Compose a haiku about a broken vending machine.|I need a wedding toast for my older sister, two minutes long|"
-        "Write a Java class for a binary search tree.|fix this: for(i=0;i<n;i++ { print i }|How many days of leave do I get in my first year?|Where do I hand in my expense receipts?|Who is our head of payroll?|"
-        "Is the canteen open on Fridays?|what's the wifi password for the guest network|When does the office lift get repaired?|How old was I when I learned to swim?|What did I have for breakfast?|Guess my star sign.|"
-        "Do you know my cousin Ferdinand?|Tell me a joke about penguins.|make me laugh, I've had a rotten day|Draw a cat wearing a top hat|Sketch the floor plan of a small café.|Play some Miles Davis.|"
-        "Put on the radio please, something calm|Book a table for four at eight.|Reserve me a window seat to Denver|Wake me up at six thirty.|Order more toilet paper.|Is pineapple on pizza acceptable?|"
-        "Which is better, cats or dogs, and be honest|Do we have free will?|Why is there something rather than nothing?|If nobody remembers a promise, was it ever made?|Explain the causes of the French Revolution in one paragraph.|"
-        "What does the mitochondrion do?|Balance the equation for burning methane.|who wrote Wuthering Heights|Name the noble gases in order.|Difference between a simile and a metaphor, due tomorrow help|"
-        "Is that actor from the vampire films really getting divorced?|Who is the singer dating now?|They say the neighbours won the lottery.|What day is it today?|What time is it in Auckland?|how many days till easter|"
-        "In which year did the Berlin Wall come down?|How do I freeze the top row in Excel?|My pivot table shows blanks, why?|Undo the last git commit but keep my changes|What's the difference between rebase and merge?|"
-        "How do I centre a div?|HTML tag for a dropdown?|SQL left join returns duplicates|How do I add a column to a table without locking it?|The printer says PC LOAD LETTER.|Printer only prints in magenta!!|What is a subnet mask?|"
-        "my router keeps dropping every evening around nine|Which port does SSH use?|How can I recover a deleted photo from an SD card?|Outlook won't send, stuck in outbox|Does this vacuum cleaner come with spare bags?|"
-        "Are these hiking boots waterproof?|Which phone has the best camera under 400 euros?|Can I return the blender without the box?|A farmer, a wolf, a goat and a cabbage... how do they cross?|Good grief!|No way!!!|Ouch|brrrrr|"
-        "and then the other one|because of Tuesday|blue, mostly|seventeen umbrellas in the hallway|hw do i cnage a tyre|wat is teh captial of Perou|recepie for bannana bred plz|whre cn i by a use bike|"
-        "This is the third time my parcel got lost.|Your service is terrible and nobody picks up the phone.|I've been on hold for forty minutes!|The soup was cold and the waiter rude.|"
-        "The meeting has been moved to the small room on the second floor.|All passengers must present a valid ticket upon request.|Rising damp is common in houses built before 1920.|"
-        "Nine out of ten gardeners prefer clay pots, the magazine claims.|I planted tomatoes last weekend.|My grandmother collects stamps from Madagascar.|It rained all through our holiday.|I think my boss hates me.|"
-        "I'm feeling a bit lonely lately|We are moving to Leeds in the spring.|What happened in the election last night?|Any news on the strike at the airport?|Summarise today's headlines|Who won the match between Ajax and Benfica?|"
-        "When is the next total solar eclipse over Spain?|Why do leaves turn red?|How do bees find their way home?|Do octopuses sleep?|What's the heaviest bird that can still fly?|how deep is lake baikal|Population of Uruguay?|"
-        "Currency used in Georgia, the country|Who was the second person on the moon?|Tell me about the Hanseatic League.|Why did the Roman Empire fall, in your view?|Name three composers of the Baroque.|"
-        "What language do they speak in Andorra?|Who invented the zip fastener?|How is parmesan made?|Can I swap butter for olive oil in shortbread?|What wine goes with duck?|Is it safe to refreeze minced meat|"
-        "dinner idea: chickpeas, one lemon, stale bread|How do I descale my kettle?|Getting candle wax out of a carpet|What size drill bit for a brown wall plug?|My basil keeps dying|When should I prune roses?|Why does my dog eat grass?|"
-        "How often should a hamster cage be cleaned?|Is my cat too fat?|Best beaches near Split for small kids?|three days in Kyoto what must I see|Is the night train to Vienna still running?|How much luggage may I bring on the ferry?|"
-        "What's the tipping custom in Canada?|Which vaccinations for a trip to Ghana?|How much sleep does a teenager need?|Are carrots really good for your eyes?|I twisted my ankle, ice or heat?|What are the symptoms of shingles?|"
-        "Is my will valid if it's handwritten?|can they fire me while I'm on sick leave|How do I contest a parking ticket in Bristol?|Do I have to declare income from selling old furniture?|Should I buy or rent?|"
-        "Is now a good time to fix my mortgage rate?|What is a bearer bond?|Who owns the company that makes Lego?|When was IKEA founded?|How many shops does Tesco run?|How do I ask someone out without being weird?|"
-        "My best friend stopped replying, what would you do|What should I name my boat?|Gift for a father-in-law who has everything|Does she love me?|Should I dye my hair green?|Tell me a bedtime story about a shy dragon.|"
-        "Rewrite this more politely: send me the file now.|Correct my grammar: me and him was going there yesterday.|Give me ten synonyms for happy.|Proofread my cover letter, I'll paste it next|"
-        "Write lyrics for a sea shanty about tax returns|Turn this list into alphabetical order: pear, fig, apple, quince|Make a crossword clue for the word ladder.|Write a regex that matches UK postcodes.|"
-        "Write a bash script that renames my holiday photos.|Build me a landing page in React|Why is my CSS grid overlapping the footer?|How do I declare a generic type in TypeScript?|null pointer exception at line 42 of Main.java|"
-        "What does DNS stand for?|Set up a VPN on an iPad|my laptop hinge squeaks|how do I turn off sticky keys|Can you unlock my account?|Where is my order 55-K-Delta?|Cancel my subscription!|Let's play chess, I open with e4.|"
-        "Play twenty questions with me.|Who would win, a bear or a gorilla?|Best film of the nineties?|How does The Sopranos end?|Who plays bass in Radiohead?|Recommend a thriller that isn't set in Scandinavia.|"
-        "What are the rules of curling?|How many players in a handball team?|Is golf a sport or a walk?|What's the meaning of the name Isolde?|Is it unlucky to open umbrellas indoors?|What does it mean to dream about losing teeth?|"
-        "What's my horoscope compatibility with a Capricorn?|Was Machiavelli misunderstood?|Is it ever right to lie to a child?|Who founded Meta's AI lab?|What is NVIDIA's stock price right now?|How do I install PostgreSQL on Fedora?|"
-        "Give me a history of neural networks since the perceptron.|What's the best GPU for playing Cyberpunk?|Translate this prompt into Portuguese: you are a helpful pirate.|Summarise this paper about attention for me.|"
-        "Which university teaches machine learning in Belgium?|How much does an AI engineer earn in Zurich?|Who is the CEO of Anthropic these days?|When was OpenAI founded?|Is AMD going to buy anyone this year?|Will robots take my job?|"
-        "Did Alan Turing like running?|What year did Deep Blue beat Kasparov?|Are llamas friendly animals?|What do llamas eat in winter?|Where can I see alpacas and llamas near Dublin?|What's the best RAM for a gaming laptop?|"
-        "My graphics card fan rattles|How do I update the video driver on my nan's PC?|Which monitor should I plug into an RTX card?|Write a Python script that scrapes GPU prices.|Install Docker on a Synology NAS, how?|"
-        "How do I set up MySQL replication?|Who wrote the first chatbot novel?|Name a film in which an artificial intelligence falls in love.|What laws regulate AI in Brazil?|Is AI art theft?|Should schools ban chatbots?|"
-        "Can a machine be conscious, do you reckon|Generate an image of a robot gardener|Make a video of a llama surfing|Which company has the most data centres in Iceland?|How much water do data centres use in Arizona?|"
-        "Who got the Turing Award in 2018?|Any AI meetups in Glasgow next month?|Good podcast about artificial intelligence?|Who spoke at the last NeurIPS keynote?|Where is TSMC building its new factory?|Is it worth investing in AI funds?|"
-        "How do I become a data scientist at forty?|What's the tuition for the Stanford deep learning class?|Write an essay on AI ethics, 800 words.|Did Hugging Face hire my friend Priya?|How many people work at Mistral?|"
-        "Where does Mark Zuckerberg live?|What did Elon Musk say about AI yesterday?|how does face unlock on my phone work|Why does Alexa keep mishearing me?|Which self-driving cars are allowed in Germany?|"
-        "My Roomba's AI thinks the rug is a cliff|Derive backpropagation step by step for my exam.|Prove that gradient descent converges for convex functions.|What's the difference between LoRaWAN and Zigbee sensors?|"
-        "Does my company have a policy about using chatbots?|Is rag rug weaving hard to learn?|Who sells quantised velocity MIDI keyboards?|How loud is a PS5 compared with a gaming PC?|Cite five journal articles on speech recognition."
-    ),
-    "ja": split(
-        "日本で一番長い川はどれですか|エベレストって何メートル?|源氏物語を書いた人は誰?|明日の名古屋の天気は?|傘いるかな、今日|台風はいつ頃関東に来そうですか|肉じゃがの作り方を教えてください。|冷蔵庫にキャベツと卵しかないんだけど何作れる|ぬか床が酸っぱくなってしまいました|パスタの茹で時間、アルデンテにするには?|金沢に一泊二日で行くならどこを回るべき?|新幹線と夜行バスどっちが楽|沖縄の海は何月から泳げますか|頭がズキズキするけど病院行くべきですか|"
-        "花粉症の薬って眠くならないのある?|腰痛に効くストレッチ|ワクチンの副反応はどのくらい続くのでしょうか。|敷金が返ってこないのですが、違法ではないですか|交通違反の罰金はいくら?|遺言書は自分で書いても有効ですか|離婚の手続きについて知りたい|「お疲れさま」をフランス語で言うと?|この文を英語に直して:昨日は雨だった。|韓国語でいただきますは何て言う|退職届の文面を考えて|結婚式のスピーチ、三分くらいで書いてほしい|秋をテーマに俳句を一句詠んで|"
-        "お詫びメールの例文を作ってください|小説の冒頭を書いて。舞台は雪国。|Javaでじゃんけんゲームのコードを書いて|Rubyの配列をシャッフルするには|有給は何日もらえますか?|交通費の締め切りっていつでしたっけ|社員食堂のメニューを教えて|うちの会社の社長の名前は?|人事部の内線番号|健康診断の予約はどこからするんですか|忘年会の会場はもう決まった?|私の誕生日を当ててみて|昨日の晩ごはん、何食べたか覚えてない|僕の初恋の相手は誰でしょう|"
-        "うちの犬の名前知ってる?|面白い話して|ダジャレを三つお願いします|なんか笑えるネタない?|猫の絵を描いて|富士山のイラストを作ってくれませんか|ジャズをかけて|しりとりしようよ、りんご|オセロで対戦しませんか|居酒屋を六人で予約しておいて|明朝五時半に起こしてください|タクシー呼んで|牛乳を注文しといて|きのこ派ですか、たけのこ派ですか|結婚ってしたほうがいいと思う?|都会と田舎、住むならどちらでしょう。|人はなぜ生きるのか|死んだらどうなるの|"
-        "正義とは何だと考えますか|時間は本当に流れているのだろうか|鎌倉幕府ができたのはいつ?|光合成のしくみを説明しなさい。|走れメロスの感想文を書いて|水の電気分解で出てくる気体は|現在完了形の使い方がわからん|都道府県庁所在地を全部言って|あの俳優、不倫したって本当?|人気アイドルの熱愛相手は誰なの|隣の奥さん、最近引っ越したらしいよ|今日って何曜日でしたっけ|来年のゴールデンウィークは何連休になる|ロンドンとの時差は?|令和になったのは西暦何年ですか|"
-        "エクセルで行を固定する方法|VLOOKUPがエラーになるんですが|セルの結合を解除したい|gitのコンフリクトを解消するには?|ブランチを間違えてプッシュしちゃった|HTMLで文字を赤くするタグは|CSSで中央寄せできない…|SQLのGROUP BYがよくわかりません|インデックスを張ると遅くなることはありますか|プリンターの紙詰まりが直らない|インクがまだあるのに印刷がかすれる|Wi-Fiが夜になると切れます|IPアドレスの調べ方|"
-        "ルーターの初期化ってどうやるの|スマホの画面が割れた|パワポのスライド番号を消したいです|Zoomで声が相手に届かない|この炊飯器は五合炊きですか|そのリュック、他の色もあります?|ドラム式洗濯機のおすすめを教えて|保証期間は何年ですか|返品したいんだけど箱を捨てちゃった|パンはパンでも食べられないパンは?|上は大水、下は大火事、なーんだ|なぞなぞ出して|うわあああ|まじか!|やばいやばい|痛っ|えっ、うそでしょ|それと、あっちのやつ|青いほうの|"
-        "水曜のあれ|七つの傘と長靴|たぶん北側から|らーめんおいしいみせおしてて|とうきょうえきまでのいきかあ|かぜひいたたすけけて|えくせるのつかいたかわからん|荷物がまだ届かないんですけど!|店員の態度がひどすぎる|電話が全然つながらないじゃないか|隣の部屋がうるさくて眠れません|注文と違うものが来ました。|本日の会議は三階の大会議室に変更となりました。|駆け込み乗車はおやめください。|当店では現金のみのお取り扱いとなっております|"
-        "国境の長いトンネルを抜けると雪国であった。|山田様、先日はお忙しいところお時間をいただきました。|昨日、庭にトマトを植えた。|祖母は切手を集めています|来月から福岡に転勤です|今日は一日中眠かったなあ|上司に嫌われている気がする|最近なんだか寂しい|子どもが歩き始めました|選挙の結果どうなった?|今朝の地震、震源はどこ|今日のニュースをまとめてください|阪神は勝ちましたか|大相撲の優勝は誰|円相場はいまいくらですか|"
-        "ガソリン、来週値上がりするって聞いたけど|紅葉はなぜ赤くなるの|タコに心臓はいくつある?|ペンギンは北極にもいるんですか|虹はどうして七色に見えるのでしょう|世界で一番小さい国|ブラジルの首都はどこだっけ|織田信長の死因について|ノーベル賞をとった日本人を挙げて|モナリザはどこの美術館にありますか|ベートーヴェンの出身国は?|アンドラでは何語が話されている?|徳川家康の好物が知りたい|味噌と醤油の違い|だしを取ったあとの昆布、使い道ある?|"
-        "離乳食はいつから始めますか|鶏むね肉をやわらかくするコツ|お弁当が傷まないようにするには|カレーに隠し味を入れるなら何がいい|白ワインに合うおつまみ|襟の黄ばみの落とし方|お風呂のカビがしつこい|ゴミの分別、ペットボトルのふたは何ゴミ?|障子の張り替えは自分でできますか|バラの剪定時期|多肉植物がぶよぶよになった|うちの猫が水を飲まないの|柴犬の散歩は一日何回|ハムスターの寿命ってどれくらい|京都で抹茶がおいしい店|羽田から横浜までの終電は?|"
-        "温泉に行きたいけど混んでないところがいい|ハワイに持っていけない食べ物は|機内持ち込みの液体制限|富士登山に必要な装備を一覧にして|高校生は何時間寝ればいいですか|視力を回復させる方法はあるの|ダイエット中の夜食、何ならOK?|確定申告は会社員でも必要?|ふるさと納税の上限額がわかりません|年金は何歳から受け取れますか|家は買うのと借りるのどっちが得|株を始めたい|トヨタの本社ってどこにあるの|任天堂はいつ創業した会社ですか|セブンの店舗数|"
-        "好きな人にLINEを送りたいが何て書けばいいか|友だちとけんかした、謝るべき?|義母への誕生日プレゼント何がいいかな|娘の名前を考えています。案をください|髪を短く切ろうか迷ってる|この文章をもっと丁寧にして:早く送れ|敬語が合っているか確認してください|「嬉しい」の類語をたくさん|履歴書の志望動機を代筆してほしい|桃太郎の話を聞かせて|ワンピースの最終回はどうなる?|泣ける映画を一本すすめて|あのドラマの主題歌、誰が歌ってたっけ|"
-        "バレーボールは一チーム何人|カーリングのルールがさっぱりです|歯が抜ける夢を見たんだけど意味ある?|A型とB型の相性は|蠍座の今月の恋愛運が気になる|夜に爪を切るとどうなると言われている?|パスワードを忘れたのでリセットして|MetaのAI研究所を作ったのは誰ですか|NVIDIAの株価、今いくら?|PostgreSQLのインストール手順を教えて|ニューラルネットワークの歴史を年表にして|ゲーム用ならどのグラボがいい?|"
-        "このプロンプトを英訳してください:あなたは優秀な秘書です|この論文を三行で要約して|機械学習を学べる大学はどこですか|AIエンジニアの平均年収は|OpenAIの今の社長って誰|Anthropicの設立は何年でしょうか|AMDは来期もうかりますかね|AIに仕事を奪われる職業ランキング|チューリングはどんな人生を送ったの|将棋AIが名人に初めて勝ったのはいつ|リャマとアルパカはどう違う?|ラマに会える動物園、関西にある?|モンハンを快適に遊べるメモリ容量|"
-        "グラボのファンから変な音がする|4K144Hzのモニターでおすすめは|GPUの価格をスクレイピングするコードを書いて|NASにDockerを入れたい|MySQLのレプリケーション設定がうまくいかない|AIが出てくる映画で一番古いのは何|EUのAI法はいつから施行?|AIが描いた絵に著作権はありますか|学校で生成AIを禁止すべきだと思う?|機械に心は宿るのか、意見を聞きたい|ロボットが庭仕事をしている画像を生成して|北海道のデータセンターはどこに建つの|"
-        "今年のチューリング賞は誰が取った|東京で開かれるAI勉強会を探して|人工知能のいい入門書ある?|熊本の半導体工場の求人|AI関連の投資信託は買いですか|文系からデータサイエンティストになれる?|AI倫理について二千字のレポートを書いて|Hugging Faceの社員数を調べて|ザッカーバーグの奥さんの名前|イーロン・マスクが昨日なんて言ったか知りたい|顔認証って双子でも区別できるの?|Siriが私の声に反応しなくなった|"
-        "自動運転のタクシーはもう日本で走ってますか|ルンバが段差で止まるんだよね|誤差逆伝播法の式を全部導出して|勾配降下法の収束を証明しなさい|G検定の合格率は何パーセントですか|うちの会社、生成AIの利用規程ってあるの|松尾研究室に入るには|量子コンピューターはどこで買えますか|量子力学の教科書を一冊選ぶなら|PS5とゲーミングPC、電気代が高いのは?|音声認識の論文を五本引用して|初音ミクはAIなんですか|Photoshopの生成塗りつぶしが出てこない|"
-        "DeepLの有料版は月いくら|スマートスピーカーで電気が消せない|ディープフェイク詐欺の被害に遭いました|パソコンの電源を入れてもピーピー鳴るだけ|カーソルで指したExcelの表をAIに直させて、急ぎで"
-    ),
-}
 
 NEW = {  # held out: written by hand, never trained on
     "en": split(

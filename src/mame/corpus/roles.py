@@ -19,6 +19,7 @@ import re
 from dataclasses import dataclass
 
 from mame.corpus import invented, wording
+from mame.corpus.role_prompts import WRITTEN
 from mame.corpus.sample import Message, Sample, normalise
 
 SKILL = "roles"
@@ -634,11 +635,12 @@ NEW_SYSTEM = {
 
 def system_prompts(role: str, lang: str, target: str = "") -> list[str]:
     """All the trained ones, written in `lang`; a translator's also by the language it translates into."""
-    what = WHAT[named(role, target)][lang]
+    name = named(role, target)
+    what = WHAT[name][lang]
     joined = [
         f"{a}{' ' if lang == 'en' else ''}{b}" for a, b in itertools.product(WHO[role][lang], what)
     ]
-    return [*joined, *what]
+    return [*joined, *what, *WRITTEN[name][lang]]
 
 
 def named(role: str, target: str) -> str:

@@ -25,7 +25,7 @@ from mame.corpus.sample import Sample, normalise
 
 SKILL = "sums"
 BANDS = (1, 2, 3, 4)
-WEIGHTS = (2, 3, 3, 3)  # of the bands in a draw that names none
+WEIGHTS = (3, 3, 3, 3)  # of the bands in a draw that names none
 FORMS = ("plain", "word")
 KINDS = {  # the operators of an expression, in order
     1: ("+", "-", "*"),
