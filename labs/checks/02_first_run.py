@@ -34,7 +34,7 @@ def judge_speeds(replies: list[dict[str, Any]], speeds: Any) -> Judgement:
     speeds = list(speeds)
     expected = both(
         "a list of three numbers, tokens written per second, each within 2 %",
-        "毎秒何トークン書いたかを表す数値3個のリスト（それぞれ2%以内）",
+        "毎秒何トークン書いたかを表す数値3個のリスト（誤差はそれぞれ2 %以内）",
     )
     found = same(shown(speeds))
     if len(speeds) != len(replies):

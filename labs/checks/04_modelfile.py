@@ -41,8 +41,8 @@ def commands_of(text: str) -> Any:
 
 def judge_files(files: dict[str, str], fixed: dict[str, str]) -> Judgement:
     expected = both(
-        "four files that build and say what they meant: one token changed in each",
-        "4件とも作成でき、元の意図どおりのファイル（変えるのは1件につき1語）",
+        "four files that build and say what they meant: one word or sign changed in each",
+        "4件ともモデルを作れて、元の意図どおりのファイル（変えるのは1件につき1か所）",
     )
     for name, broken in files.items():
         text = fixed.get(name, "")
@@ -274,7 +274,7 @@ Q3 = Task(
                 "`top_k` 1 and temperature 0 both take the likeliest each time: 0 bits, no "
                 "surprise at all.",
                 "`top_k` を1にしても温度を0にしても、毎回もっとも確からしいものを選びます。"
-                "0ビットで、何も起こりません。",
+                "0ビット、つまりばらつきはまったくありません。",
             ),
         ),
         Wrong(

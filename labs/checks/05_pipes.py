@@ -117,7 +117,7 @@ Q1 = Task(
             both("the stages in another order", "ステージの順番が違う"),
             both(
                 "Text flows from left to right: what is planned first is solved, then translated.",
-                "文章は左から右へ流れます。計画し、解き、最後に翻訳します。",
+                "文章は左から右へ流れます。計画し、実行し、最後に翻訳します。",
             ),
         ),
     ),
@@ -378,7 +378,7 @@ def judge_retry(cases: list[tuple[float, float]], with_retry: Any) -> Judgement:
     )
     expected = both(
         "a share from 0 to 1 for each pair of p and c, within 0.005",
-        "pとcの組ごとに、0から1までの正解率（誤差0.005以内）",
+        "pとcの組ごとに、0から1までの正答率（誤差0.005以内）",
     )
     formulas = {
         None: lambda p, c: p + (1 - p) * c * p,
@@ -398,7 +398,7 @@ def judge_retry(cases: list[tuple[float, float]], with_retry: Any) -> Judgement:
 
 Q4 = Task(
     key="q4",
-    title=both("what one retry brings", "再試行1回の効果"),
+    title=both("what one retry brings", "やり直し1回の効果"),
     takes=("with_retry",),
     make=make_cases,
     judge=judge_retry,

@@ -33,7 +33,7 @@ SKILLS = {
 }  # fmt: skip
 MIX = {  # shares of samples at the start; training then shifts them towards what is still wrong
     "faq": 0.30, "smalltalk": 0.04, "fallback": 0.08, "fortune": 0.02, "sums": 0.18, "roles": 0.17,
-    "endings": 0.05, "documents": 0.20, "fields": 0.05, "tools": 0.05, "recall": 0.05, "obey": 0.02,
+    "endings": 0.06, "documents": 0.20, "fields": 0.05, "tools": 0.05, "recall": 0.05, "obey": 0.02,
 }  # fmt: skip
 OWN_SETTING = {"roles", "endings", "documents", "fields", "tools", "recall", "obey"}
 SYSTEM = {  # harmless ones: the answer stays the same

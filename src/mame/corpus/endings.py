@@ -217,20 +217,22 @@ def invent(r: random.Random, lang: str, new: bool) -> str:
 def draw_base(r: random.Random, lang: str) -> Sample:
     """An ordinary question with its answer, mostly a short one."""
     roll = r.random()
-    if roll < 0.15:
+    if roll < 0.12:
         return sums.draw(r, lang, band=1, form="plain")
-    if roll < 0.30:
+    if roll < 0.45:
         return faq.draw(r, lang)
     while True:
         sample = smalltalk.draw(r, lang)
-        if roll < 0.45 or len(sample.answer) <= SHORT[lang]:
+        if roll < 0.55 or len(sample.answer) <= SHORT[lang]:
             return sample
 
 
 def draw_ending(r: random.Random, lang: str, new: bool, unknown: bool) -> str:
-    """One in eight is of the other language: an English answer, too, can end in でござる."""
-    lang = lang if r.random() < 0.87 else OTHER[lang]
-    return invent(r, lang, new) if unknown else r.choice(ENDINGS[lang])
+    """One in six is of the other language: an English answer, too, can end in でござる, which lesson 04 asks for."""
+    lang = lang if r.random() < 0.83 else OTHER[lang]
+    if unknown:
+        return invent(r, lang, new)
+    return r.choice((*ENDINGS[lang], *(("でござる",) * 8 if lang == "ja" else ())))
 
 
 def system_prompt(r: random.Random, lang: str, ending: str, new_frame: bool) -> str:

@@ -663,7 +663,7 @@ def draw(
     new: task and noun were never trained together, or the noun is an unknown one (`unseen`).
     `key`: 'planner', 'solver', 'translator>en' or 'translator>ja', then ' unseen' where it applies.
     """
-    role = role or r.choices(ROLES, weights=(2, 2, 3))[0]
+    role = role or r.choices(ROLES, weights=(2, 2, 4))[0]
     unseen = r.random() < 0.5 if unseen is None else unseen
     job = draw_job(r, lang, new, unseen)
     target = OTHER[lang]
