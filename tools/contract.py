@@ -35,7 +35,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "minutes": "基本{core}分、全体{lesson}分、演習{lab}分{basis}",
         "estimate": "（見積もり）", "pilot": "（受講者で実測）",
         "none": "なし", "with_real": "{embedded}（実用モデルを使う場合: {real}）",
-        "ram": "{ram}MB", "no_gpu": "GPUは不要", "gpu": "GPU", "lessons": "レッスン{lessons}",
+        "ram": "{ram} MB", "no_gpu": "GPUは不要", "gpu": "GPU", "lessons": "レッスン{lessons}",
         "extras": "追加パッケージ{extras}", "comma": "、",
         "offline": "オフラインで動作", "online": "初回のみダウンロード",
         "lab_head": "| 演習 | 時間 | 必要なもの | ネットワーク |", "tasks": "{n}問",

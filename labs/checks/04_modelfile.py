@@ -16,20 +16,31 @@ from jimoto.teaching.tasks import Judgement, Task, Wrong, both, call, right, sam
 # broken text, and the token that mends it
 FILES = {
     "a": (
-        "FROM mame\nPARAMETER temperature={t}\nSYSTEM Be brief.\n",
+        both(
+            "FROM mame\nPARAMETER temperature={t}\nSYSTEM Be brief.\n",
+            "FROM mame\nPARAMETER temperature={t}\nSYSTEM 短く答えてください。\n",
+        ),
         ("temperature=", "temperature "),
     ),
-    "b": ("FROM mame\nSYSTM End every answer with de gozaru.\n", ("SYSTM", "SYSTEM")),
-    "c": ("FORM mame\nPARAMETER temperature {t}\n", ("FORM", "FROM")),
+    "b": (
+        both(
+            "FROM mame\nSYSTM End every answer with de gozaru.\n",
+            "FROM mame\nSYSTM すべての回答を「でござる」で終えてください。\n",
+        ),
+        ("SYSTM", "SYSTEM"),
+    ),
+    "c": (same("FORM mame\nPARAMETER temperature {t}\n"), ("FORM", "FROM")),
     "d": (
-        "FROM mame\nPARAMETER temprature {t}\nPARAMETER top_k 20\n",
+        same("FROM mame\nPARAMETER temprature {t}\nPARAMETER top_k 20\n"),
         ("temprature", "temperature"),
     ),
 }
 
 
 def make_files(rng: random.Random, lang: str) -> dict[str, str]:
-    return {name: text.format(t=rng.randrange(1, 9) / 10) for name, (text, _) in FILES.items()}
+    return {
+        name: text[lang].format(t=rng.randrange(1, 9) / 10) for name, (text, _) in FILES.items()
+    }
 
 
 def commands_of(text: str) -> Any:
@@ -134,19 +145,50 @@ def twenty(tokens: list[int], right_ones: int, cut: int = 0) -> list[dict[str, A
     ]
 
 
-# name of the case → (replies, may the model pass?)
+# id of the case → (what learners read of it, replies, may the model pass?)
 CASES = {
-    "good": (twenty([9, 11, 12], 19), True),
-    "edge": (twenty([12], 18), True),
-    "long": (twenty([15, 20, 30], 20), False),
-    "wrong": (twenty([5], 17), False),
-    "cut": (twenty([12], 20, cut=6), False),
-    "one-long": (twenty([8, 8, 8, 8, 60], 20), True),
+    "good": (
+        both("median 11, 19 right, none cut", "中央値11、正解19件、途中で切れた回答なし"),
+        twenty([9, 11, 12], 19),
+        True,
+    ),
+    "edge": (
+        both("median exactly 12, exactly 18 right", "中央値がちょうど12、正解がちょうど18件"),
+        twenty([12], 18),
+        True,
+    ),
+    "long": (
+        both("median 20, all right", "中央値20、全問正解"),
+        twenty([15, 20, 30], 20),
+        False,
+    ),
+    "wrong": (
+        both("median 5, only 17 right", "中央値5、正解は17件だけ"),
+        twenty([5], 17),
+        False,
+    ),
+    "cut": (
+        both("median 12, all right, 6 answers cut", "中央値12、全問正解、6件は途中で切れた回答"),
+        twenty([12], 20, cut=6),
+        False,
+    ),
+    "one-long": (
+        both(
+            "median 8, all right, one answer in five very long",
+            "中央値8、全問正解、5件に1件は非常に長い回答",
+        ),
+        twenty([8, 8, 8, 8, 60], 20),
+        True,
+    ),
 }
 
 
 def judge_accept(data: Any, accept: Any) -> Judgement:
-    missed = [name for name, (case, want) in CASES.items() if bool(call(accept, case)) != want]
+    missed = {
+        key: title
+        for key, (title, replies, want) in CASES.items()
+        if bool(call(accept, replies)) != want
+    }
     expected = both(
         "True for median 12 or less, 18 of 20 right or more, and no answer cut; else False",
         "中央値12以下、20件中18件以上が正解、途中で切れた回答がない場合にTrue。ほかはFalse",
@@ -154,13 +196,13 @@ def judge_accept(data: Any, accept: Any) -> Judgement:
     if not missed:
         return right(both("6 of 6 cases", "6件中6件"))
     saw = both(
-        f"another verdict than expected in: {', '.join(missed)}",
-        f"判定が違った場合: {', '.join(missed)}",
+        f"another verdict than expected for: {'; '.join(t['en'] for t in missed.values())}",
+        f"判定が違った場合: {'、'.join('「' + t['ja'] + '」' for t in missed.values())}",
     )
-    for case, name in (
+    for key, name in (
         ("cut", "cuts-are-short"), ("one-long", "mean-for-median"), ("edge", "limit-left-out"),
     ):  # fmt: skip
-        if case in missed:
+        if key in missed:
             return wrong(name, saw, expected)
     return wrong("", saw, expected)
 

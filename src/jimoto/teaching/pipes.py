@@ -9,12 +9,19 @@ from __future__ import annotations
 import re
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jimoto.errors import language
+from jimoto.teaching.tables import Table
+
 ESCAPE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])")
 THINKING = re.compile(rb"Thinking\.\.\.\r?\n.*?\.\.\.done thinking\.\r?\n(?:\r?\n)?", re.S)
+HEADS = {
+    "en": ("flags", "escapes", "thinking", "line ends", "answer"),
+    "ja": ("オプション", "エスケープ", "思考", "終わりの改行", "回答"),
+}
 
 
 @dataclass(frozen=True)
@@ -114,3 +121,18 @@ def count_noise(output: bytes) -> Noise:
     without = THINKING.sub(b"", plain, count=1)
     ends = len(without) - len(without.rstrip(b"\r\n"))
     return Noise(len(output), len(output) - len(plain), len(plain) - len(without), ends)
+
+
+def noise_table(noises: Mapping[str, Noise], lang: str = "") -> Table:
+    """Bytes of each kind, a row for the flags of each command.
+
+    >>> noise_table({"": Noise(63, 0, 59, 2), "--hidethinking": Noise(4, 0, 0, 2)}, "en")
+    flags           escapes  thinking  line ends  answer
+    –               0        59        2          2
+    --hidethinking  0        0         2          2
+    """
+    rows = tuple(
+        (flags or "–", f"{n.escapes}", f"{n.thinking}", f"{n.line_ends}", f"{n.answer}")
+        for flags, n in noises.items()
+    )
+    return Table(HEADS[lang or language()], rows)
