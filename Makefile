@@ -32,7 +32,7 @@ slides:
 	$(PYTHON) src/jimoto/install.py run -m tools.slides build
 
 mame:
-	$(PYTHON) src/jimoto/install.py run -m mame.train --steps 6500 --resume --threads 2 --compile
+	$(PYTHON) src/jimoto/install.py run -m mame.train --steps 15000 --resume --threads 2 --compile
 
 mame-eval:
 	$(PYTHON) src/jimoto/install.py run -m mame.evaluate src/jimoto/data/mame.gguf --draws 5000

@@ -23,7 +23,6 @@ from jimoto.daemon.gguf_check import check_gguf
 from jimoto.daemon.inference import CancelFlag, Model, Session, choose_threads, common_prefix
 from jimoto.daemon.jobs import Job, LoadPlan
 from jimoto.daemon.options import Options
-from jimoto.daemon.worker import silence
 
 PATIENT = 120  # seconds: on a busy machine a process may take long to start
 USER = [{"role": "user", "content": "hello"}]
@@ -391,8 +390,8 @@ def test_the_second_question_of_a_chat_reads_only_what_is_new(tiny_gguf):
 def test_a_cancelled_run_stops_within_a_computation(tiny_gguf):
     import llama_cpp.llama_cpp as llama
 
-    flag, kept = CancelFlag(), silence(llama)
-    model = Model(llama, LoadPlan("t", "", tiny_gguf, 0, 512).command(), kept)
+    flag = CancelFlag()
+    model = Model(llama, LoadPlan("t", "", tiny_gguf, 0, 512).command())
     session = Session(model, is_cancelled=lambda: False, flag=flag)
     job = as_command(Job(prompt="hello", options=Options(num_predict=4)))
     job |= {"render_only": False, "grammar": None}
