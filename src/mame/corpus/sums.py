@@ -479,6 +479,7 @@ def draw(
         str(evaluate(expression)),
         key=f"{band}:{expression}",
         thought=think(expression),
+        copied=tuple(map(str, numbers)),
     )
 
 
