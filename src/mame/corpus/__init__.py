@@ -32,8 +32,8 @@ SKILLS = {
     )
 }  # fmt: skip
 MIX = {  # shares of samples at the start; training then shifts them towards what is still wrong
-    "faq": 0.30, "smalltalk": 0.04, "fallback": 0.08, "fortune": 0.02, "sums": 0.18, "roles": 0.17,
-    "endings": 0.06, "documents": 0.20, "fields": 0.05, "tools": 0.05, "recall": 0.05, "obey": 0.02,
+    "faq": 0.28, "smalltalk": 0.04, "fallback": 0.08, "fortune": 0.02, "sums": 0.20, "roles": 0.15,
+    "endings": 0.05, "documents": 0.26, "fields": 0.05, "tools": 0.06, "recall": 0.05, "obey": 0.02,
 }  # fmt: skip
 OWN_SETTING = {"roles", "endings", "documents", "fields", "tools", "recall", "obey"}
 SYSTEM = {  # harmless ones: the answer stays the same
@@ -88,6 +88,9 @@ def draw(r: random.Random, mix: dict[str, float] = MIX) -> Sample:
 
 def with_more_turns(r: random.Random, sample: Sample) -> Sample:
     """Often one or two other questions in the same setting: one prompt then teaches several answers."""
+    if sample.skill == "documents" and r.random() < 0.4:  # which entity is all that matters here
+        size = r.choice((2, 2, 3, 3, 4, 5, 6))
+        return documents.draw(r, sample.lang, facts=size, earlier=size - 1, alike=True)
     if sample.skill == "documents" and r.random() < 0.7:
         size = r.choice((1, 2, 2, 3, 3, 3, 4, 4, 5, 6))
         return documents.draw(r, sample.lang, facts=size, earlier=r.choice((2, 3, 4, 5)))

@@ -299,14 +299,18 @@ class Fact:
 
 
 def draw_facts(
-    r: random.Random, lang: str, size: int, unseen: bool
+    r: random.Random, lang: str, size: int, unseen: bool, alike: bool = False
 ) -> tuple[list[Fact], list[tuple[str, Attribute]]]:
-    """(facts, what the document leaves out though it names both the entity and, if it can, the attribute)."""
+    """(facts, what the document leaves out though it names both the entity and, if it can, the attribute).
+
+    alike: as many entities as facts, so that only the entity tells which value is meant.
+    """
     kind = r.choice(KINDS)
     attributes = [a for a in ATTRIBUTES if a.kind == kind]
     if unseen and r.random() < 0.3:
         attributes += [a for a in UNSEEN_ATTRIBUTES if a.kind == kind] * 2
     n_entities = min(size, r.choice((1, 2, 2, 2, 3))) if size < 6 else r.choice((3, 4))
+    n_entities = size if alike else n_entities
     entities = list(dict.fromkeys(entity(r, lang, kind, unseen) for _ in range(n_entities)))
     width = -(-size // len(entities)) + (r.random() < 0.5)
     chosen = r.sample(list(dict.fromkeys(attributes)), min(width, len(set(attributes))))
@@ -340,6 +344,14 @@ ASK = {
         "The {a} of {e}?",
         "What {a} does the document give for {e}?",
         "Please look up the {a} of {e}.",
+        "Find the {a} of {e}.",
+        "{e}: {a}?",
+        "Could you tell me the {a} of {e}?",
+        "According to this, what is the {a} of {e}?",
+        "What does it say about the {a} of {e}?",
+        "I am looking for the {a} of {e}.",
+        "Do you see the {a} of {e}?",
+        "Give me the {a} of {e}, please.",
     ),
     "ja": (
         "{e}の{a}は？",
@@ -349,6 +361,14 @@ ASK = {
         "{e}の{a}を答えてください。",
         "{e}の{a}はどう書かれていますか？",
         "{e}の{a}がわかりますか？",
+        "{e}の{a}を調べてください。",
+        "{e}：{a}は？",
+        "{e}について、{a}を教えてください。",
+        "これによると、{e}の{a}は何ですか？",
+        "{e}の{a}を確認したいです。",
+        "{e}の{a}は何と書いてありますか？",
+        "{e}の{a}を探しています。",
+        "{e}の{a}をお願いします。",
     ),
 }
 NEW_ASK = {  # held out
@@ -432,6 +452,13 @@ FORMS = {  # how document and question share the user's turn
         "Use this document.\n{d}\n\n{q}",
         "[{id}]\n{d}\n\nQuestion: {q}",
         "Document [{id}]:\n{d}\n\nQuestion: {q}",
+        "This is the page:\n{d}\n\nWhat I want to know: {q}",
+        "Please answer from the text below.\n\n{d}\n\n{q}",
+        "Page:\n{d}\n\nPlease answer: {q}",
+        "{q}\n\nDocument:\n{d}",
+        "Notes:\n{d}\n---\n{q}",
+        "I have this memo:\n{d}\n\nMy colleague asks: {q}",
+        "Look into this text and answer.\n{d}\n\nQuestion: {q}",
     ),
     "ja": (
         "資料：\n{d}\n\n質問：{q}",
@@ -447,6 +474,13 @@ FORMS = {  # how document and question share the user's turn
         "次の資料を使ってください。\n{d}\n\n{q}",
         "[{id}]\n{d}\n\n質問：{q}",
         "資料[{id}]：\n{d}\n\n質問：{q}",
+        "次のページを見てください。\n{d}\n\n聞きたいこと：{q}",
+        "下の文章から答えてください。\n\n{d}\n\n{q}",
+        "ページ：\n{d}\n\n次に答えてください：{q}",
+        "{q}\n\n資料：\n{d}",
+        "メモ：\n{d}\n---\n{q}",
+        "手元にこのメモがあります。\n{d}\n\n同僚からの質問：{q}",
+        "この文章で調べて答えてください。\n{d}\n\n質問：{q}",
     ),
 }
 NEW_FORMS = {  # held out
@@ -468,6 +502,13 @@ SYSTEM = {
         "You answer questions about documents.",
         "You are the help desk. Answer from the document.",
         "Answer the question from the document, briefly.",
+        "You look things up in documents.",
+        "Only what the document states counts. Answer from it.",
+        "Quote the value from the text, nothing else.",
+        "Do not use your own knowledge: the answer stands in the document.",
+        "Be a search assistant for our documents.",
+        "Read carefully and answer with what is written.",
+        "If something is missing from the document, say so.",
     ),
     "ja": (
         "資料だけをもとに答えてください。",
@@ -477,6 +518,13 @@ SYSTEM = {
         "資料についての質問に答えてください。",
         "あなたはヘルプデスクです。資料をもとに答えてください。",
         "資料を読んで、質問に短く答えてください。",
+        "あなたは資料を調べる係です。",
+        "資料に書かれたことだけを答えてください。",
+        "文章にある値だけを答えてください。",
+        "自分の知識は使わず、資料から答えてください。",
+        "あなたは社内文書の検索係です。",
+        "よく読んで、書いてあるとおりに答えてください。",
+        "資料にないことは、ないと答えてください。",
     ),
 }
 NEW_SYSTEM = {  # held out
@@ -514,18 +562,20 @@ def draw(
     facts: int | None = None,
     answerable: bool | None = None,
     earlier: int = 0,
+    alike: bool = False,
 ) -> Sample:
     """A document with its question, after `earlier` other questions about the same document.
 
     `new` holds out the fact that is asked for, `unseen` also every name in the document; `facts` sets how many facts
-    it has (1 to 12; by itself mostly 1 to 4), `answerable` whether it says what is asked (by itself 70 % of the time).
+    it has (1 to 12; by itself mostly 1 to 4), `answerable` whether it says what is asked (by itself 70 % of the time);
+    `alike` gives every fact another entity, often with one attribute for all.
     """
     new = new or unseen
     if answerable is None:
         answerable = r.random() >= NOT_SAID_SHARE
     size = facts or r.choices(SIZES, weights=SIZE_WEIGHTS)[0]
     while True:
-        stated, left_out = draw_facts(r, lang, size, unseen)
+        stated, left_out = draw_facts(r, lang, size, unseen, alike)
         asked = [f for f in stated if f.is_held_out == new] if answerable else []
         if asked if answerable else left_out:
             break

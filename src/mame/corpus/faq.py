@@ -59,7 +59,7 @@ def draw(r: random.Random, lang: str, new: bool = False) -> Sample:
         )
     by_hand, phrases = fact.questions(lang), fact.phrases(lang)
     while True:  # framed and hand-written wordings share the draw, whatever their number
-        if not phrases or (by_hand and r.random() < 0.4):
+        if not phrases or (by_hand and r.random() < 0.6):
             question = r.choice(by_hand)
             break
         phrase, frame = r.choice(phrases), r.choice(frames_of(fact, lang))

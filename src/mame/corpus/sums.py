@@ -22,6 +22,7 @@ import re
 
 from mame.corpus import wording
 from mame.corpus.sample import Sample, normalise
+from mame.corpus.word_problems import WORD
 
 SKILL = "sums"
 BANDS = (1, 2, 3, 4)
@@ -87,126 +88,6 @@ WRITTEN = {
     "*": ("*", "×", "×", " × ", " * ", "x"),
 }
 
-# Word problems: {a} {b} {c} the numbers, {n} a noun, {k} its Japanese counter, {w} a person.
-# The last template of each kind is held out.
-WORD = {
-    "en": {
-        "+": (
-            "{w} has {a} {n} and gets {b} more. How many {n} does {w} have?",
-            "There are {a} {n} in the shop and {b} {n} in the store. How many are there?",
-            "A box holds {a} {n}. {w} adds {b}. How many {n} are in it?",
-            "{w} sold {a} {n} on Monday and {b} on Tuesday. How many in all?",
-            "Hoshimame had {a} {n} and bought {b}. How many {n} are there now?",
-            "{a} {n} came in the morning and {b} in the evening. How many {n} came?",
-        ),
-        "-": (
-            "{w} has {a} {n} and gives away {b}. How many {n} are left?",
-            "There are {a} {n} on the shelf. {w} takes {b}. How many are left?",
-            "Hoshimame had {a} {n} and sold {b}. How many {n} are left?",
-            "Of {a} {n}, {b} are broken. How many {n} are good?",
-            "{w} needs {a} {n} and has {b}. How many are missing?",
-            "{a} {n} were ordered and {b} have come. How many {n} are still to come?",
-        ),
-        "*": (
-            "There are {a} {n} in each box. How many {n} are in {b} boxes?",
-            "{w} packs {a} {n} a day. How many in {b} days?",
-            "A shelf holds {a} {n}. How many {n} do {b} shelves hold?",
-            "{b} shops order {a} {n} each. How many {n} is that?",
-            "{w} buys {a} {n} every week. How many {n} in {b} weeks?",
-            "Each of {b} carts carries {a} {n}. How many {n} in all?",
-        ),
-        "+-": (
-            "{w} has {a} {n}, gets {b} and gives away {c}. How many {n} are left?",
-            "Hoshimame had {a} {n}, bought {b} and sold {c}. How many are left?",
-            "{a} {n} are on the shelf, {b} come and {c} go. How many are there?",
-            "A room has {a} {n}. {b} are brought in and {c} taken out. How many {n} are there?",
-        ),
-        "-+": (
-            "{w} had {a} {n}, sold {b} and bought {c}. How many {n} does {w} have?",
-            "Of {a} {n}, {b} were used; then {c} came. How many are there?",
-            "The shop had {a} {n}. {b} were sold and {c} came in. How many {n} now?",
-            "From {a} {n}, {w} takes {b} away and puts {c} back. How many are there?",
-        ),
-        "++": (
-            "{w} sold {a} {n} on Monday, {b} on Tuesday and {c} on Friday. How many in all?",
-            "Three boxes hold {a}, {b} and {c} {n}. How many {n} in all?",
-            "Three shops have {a}, {b} and {c} {n}. How many {n} is that?",
-        ),
-        "--": (
-            "{w} had {a} {n}, sold {b} and gave away {c}. How many are left?",
-            "Of {a} {n}, {b} go to Osaka and {c} to Kyoto. How many are left?",
-            "{a} {n} were here; {b} left in the morning and {c} at noon. How many remain?",
-        ),
-        "*+": (
-            "{b} boxes hold {a} {n} each, and there are {c} more. How many {n} in all?",
-            "{w} packs {a} {n} a day for {b} days, then {c} more. How many in all?",
-            "{b} shops order {a} {n} each and one orders {c}. How many {n} is that?",
-        ),
-        "*-": (
-            "{b} boxes hold {a} {n} each. {c} are sold. How many {n} are left?",
-            "{w} buys {a} {n} a day for {b} days and uses {c}. How many are left?",
-            "{b} shelves hold {a} {n} each. {w} takes {c}. How many are left?",
-        ),
-    },
-    "ja": {
-        "+": (
-            "{w}は{n}を{a}{k}持っています。{b}{k}もらうと何{k}ですか？",
-            "店に{n}が{a}{k}、倉庫に{b}{k}あります。全部で何{k}ですか？",
-            "箱に{n}が{a}{k}あります。{b}{k}入れると何{k}になりますか？",
-            "{n}が月曜日に{a}{k}、火曜日に{b}{k}売れました。合わせて何{k}ですか？",
-            "ほしまめ商会は{n}を{a}{k}持っていて、{b}{k}買いました。全部で何{k}ですか？",
-            "朝に{n}が{a}{k}、夕方に{b}{k}届きました。合計で何{k}ですか？",
-        ),
-        "-": (
-            "{w}は{n}を{a}{k}持っています。{b}{k}あげると残りは何{k}ですか？",
-            "棚に{n}が{a}{k}あります。{b}{k}取ると残りは何{k}ですか？",
-            "ほしまめ商会は{n}{a}{k}のうち{b}{k}を売りました。残りは何{k}ですか？",
-            "{n}{a}{k}のうち{b}{k}が不良品です。良品は何{k}ですか？",
-            "{n}が{a}{k}必要で、{b}{k}あります。あと何{k}必要ですか？",
-            "{n}を{a}{k}注文して{b}{k}届きました。まだ届かないのは何{k}ですか？",
-        ),
-        "*": (
-            "1箱に{n}が{a}{k}入っています。{b}箱では何{k}ですか？",
-            "{w}は1日に{n}を{a}{k}詰めます。{b}日では何{k}ですか？",
-            "1つの棚に{n}が{a}{k}あります。{b}つの棚では何{k}ですか？",
-            "{b}店が{n}を{a}{k}ずつ注文しました。全部で何{k}ですか？",
-            "{w}は毎週{n}を{a}{k}買います。{b}週間で何{k}ですか？",
-            "台車1台に{n}を{a}{k}載せます。{b}台では何{k}ですか？",
-        ),
-        "+-": (
-            "{w}は{n}を{a}{k}持っていて、{b}{k}もらい、{c}{k}あげました。残りは何{k}ですか？",
-            "ほしまめ商会は{n}が{a}{k}あり、{b}{k}買い、{c}{k}売りました。残りは何{k}ですか？",
-            "棚に{n}が{a}{k}あり、{b}{k}入れて{c}{k}出しました。今は何{k}ですか？",
-            "部屋に{n}が{a}{k}あります。{b}{k}運び入れ、{c}{k}運び出すと何{k}ですか？",
-        ),
-        "-+": (
-            "{w}は{n}{a}{k}のうち{b}{k}を売り、{c}{k}買いました。今は何{k}ですか？",
-            "{n}{a}{k}から{b}{k}使い、そのあと{c}{k}届きました。何{k}ありますか？",
-            "店に{n}が{a}{k}ありました。{b}{k}売れて{c}{k}入りました。今は何{k}ですか？",
-            "{n}{a}{k}から{b}{k}取り、{c}{k}戻しました。何{k}ありますか？",
-        ),
-        "++": (
-            "{n}が月曜日に{a}{k}、火曜日に{b}{k}、金曜日に{c}{k}売れました。合わせて何{k}ですか？",
-            "3つの箱に{n}が{a}{k}、{b}{k}、{c}{k}あります。全部で何{k}ですか？",
-            "3つの店に{n}が{a}{k}、{b}{k}、{c}{k}あります。合計で何{k}ですか？",
-        ),
-        "--": (
-            "{w}は{n}{a}{k}のうち{b}{k}を売り、{c}{k}をあげました。残りは何{k}ですか？",
-            "{n}{a}{k}のうち{b}{k}を大阪に、{c}{k}を京都に送りました。残りは何{k}ですか？",
-            "{n}が{a}{k}あり、朝に{b}{k}、昼に{c}{k}出荷しました。残りは何{k}ですか？",
-        ),
-        "*+": (
-            "{n}が{a}{k}入った箱が{b}箱と、ほかに{c}{k}あります。全部で何{k}ですか？",
-            "{w}は{n}を1日{a}{k}ずつ{b}日詰め、さらに{c}{k}詰めました。合計で何{k}ですか？",
-            "{b}店が{n}を{a}{k}ずつ、1店が{c}{k}注文しました。全部で何{k}ですか？",
-        ),
-        "*-": (
-            "{n}が{a}{k}入った箱が{b}箱あり、{c}{k}売れました。残りは何{k}ですか？",
-            "{w}は{n}を1日{a}{k}ずつ{b}日買い、{c}{k}使いました。残りは何{k}ですか？",
-            "{n}が{a}{k}ある棚が{b}つあります。{c}{k}取ると残りは何{k}ですか？",
-        ),
-    },
-}
 NOUNS = {  # Japanese: noun and counter
     "en": (
         "beans",
@@ -461,7 +342,7 @@ def draw(
 ) -> Sample:
     """band: 1 to 4, form: "plain" or "word"; drawn where not said. `key` is band and expression: '3:347+285'."""
     band = band or r.choices(BANDS, weights=WEIGHTS)[0]
-    form = form or r.choices(FORMS, weights=(6, 4))[0]
+    form = form or r.choices(FORMS, weights=(5, 5))[0]
     while True:
         expression = draw_expression(r, band, new)
         numbers, _ = split_expression(expression)
