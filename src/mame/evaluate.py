@@ -94,6 +94,8 @@ PARTS: tuple[Part, ...] = (
         Part("M2", f"sums, band {b}", band(b), 0.92 if b == 4 else 0.97, ON)
         for b in (1, 2, 3, 4)
     ),
+    Part("M2", "sums in sentences never seen",
+         lambda r, x: sums.draw(r, x, True, unseen_sentence=True), modes=ON),
     *(
         Part("M2", f"sums without thinking, band {b}", band(b), 0.95 if b == 1 else None, OFF)
         for b in (1, 2, 3, 4)

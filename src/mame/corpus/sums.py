@@ -11,8 +11,8 @@ Numbers reach 999, no result is negative, and the result of a first step stays b
 written method, one column a line: every number it needs stands in the line before or in the last line without "=",
 and all lines of a step are equally long. The answer is the number alone.
 
-Held out in bands 2 to 4: one in eight expressions, the same for ever, and of the word problems the last template
-of each kind and the nouns and names in `NEW_*`. It knows no tokenizer.
+Held out in bands 2 to 4: one in eight expressions, the same for ever; everywhere the nouns and names in `NEW_*`,
+and the last sentence of each kind of word problem. It knows no tokenizer.
 """
 
 # ruff: noqa: E501  a line of the corpus is one thing somebody may say
@@ -319,37 +319,44 @@ def ask_plainly(r: random.Random, lang: str, expression: str, frames: tuple[str,
     return r.choice(frames).format(e=text)
 
 
-def ask_in_words(r: random.Random, lang: str, expression: str, new: bool) -> str:
-    """new: in half of the draws the template is one that is held out, otherwise the nouns and names are."""
+def ask_in_words(
+    r: random.Random, lang: str, expression: str, new: bool, unseen_sentence: bool = False
+) -> str:
+    """new: nouns and names are held-out ones; unseen_sentence: the sentence is."""
     numbers, ops = split_expression(expression)
-    templates = WORD[lang][ops]
-    unseen_template = new and r.random() < 0.5
-    template = templates[-1] if unseen_template else r.choice(templates[:-1])
-    unseen_nouns = new and not unseen_template
-    noun, _, counter = r.choice((NEW_NOUNS if unseen_nouns else NOUNS)[lang]).partition(
+    *trained, held_out = WORD[lang][ops]
+    noun, _, counter = r.choice((NEW_NOUNS if new else NOUNS)[lang]).partition(
         " " if lang == "ja" else "\0"
     )
-    return template.format(
+    return (held_out if unseen_sentence else r.choice(trained)).format(
         **dict(zip("abc", numbers, strict=False)),
         n=noun,
         k=counter,
-        w=r.choice((NEW_NAMES if unseen_nouns else NAMES)[lang]),
+        w=r.choice((NEW_NAMES if new else NAMES)[lang]),
     )
 
 
 def draw(
-    r: random.Random, lang: str, new: bool = False, band: int | None = None, form: str | None = None
+    r: random.Random,
+    lang: str,
+    new: bool = False,
+    band: int | None = None,
+    form: str | None = None,
+    unseen_sentence: bool = False,
 ) -> Sample:
-    """band: 1 to 4, form: "plain" or "word"; drawn where not said. `key` is band and expression: '3:347+285'."""
+    """band: 1 to 4, form: "plain" or "word"; drawn where not said. `key` is band and expression: '3:347+285'.
+
+    unseen_sentence: a word problem, also in its wording never seen.
+    """
     band = band or r.choices(BANDS, weights=WEIGHTS)[0]
-    form = form or r.choices(FORMS, weights=(5, 5))[0]
+    form = "word" if unseen_sentence else form or r.choices(FORMS, weights=(5, 5))[0]
     while True:
         expression = draw_expression(r, band, new)
         numbers, _ = split_expression(expression)
         if form == "plain" or min(numbers) >= 2:  # no "1 apples"
             break
     if form == "word":
-        question = ask_in_words(r, lang, expression, new)
+        question = ask_in_words(r, lang, expression, new, unseen_sentence)
     else:
         frames = (*FRAMES[lang], *NEW_FRAMES[lang] * 4) if new else FRAMES[lang]
         question = ask_plainly(r, lang, expression, frames)
