@@ -19,7 +19,7 @@ from tools.deck import Block, Deck, read_deck
 from tools.lesson import LANGS
 from tools.numbers import unmatched
 from tools.prose import patronising, pictures, typography
-from tools.slides import MARP, ROOM, SLIDES, deck_paths, expected_text, sync
+from tools.slides import MARP, ROOM, SLIDES, deck_paths, expected_text, install_marp, sync
 
 MINUTES = {"00_talk": 45}
 NAMES = sorted({path.stem for path in deck_paths()})
@@ -245,6 +245,7 @@ def test_the_alt_text_gives_the_numbers_that_the_figure_shows(path: Path) -> Non
 
 @pytest.fixture(scope="module")
 def pages() -> dict[Path, str]:
+    install_marp()
     return stage.render(deck_paths())
 
 

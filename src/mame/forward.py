@@ -2,12 +2,13 @@
 
 The same arithmetic as `LlamaModel` of transformers, which a test compares, but in flat rows of
 tokens, of one fixed number, with matrices multiplied in bfloat16 where the processor does that
-faster than float32. It knows no loss and no optimizer.
+faster than float32. It knows no optimizer, and of losses only that of `pointers`.
 """
 
 from collections.abc import Callable
 from typing import Any
 
+from mame import pointers
 from mame.model import ROPE_THETA
 
 
@@ -39,9 +40,13 @@ class Body:
         turns = ROPE_THETA ** (-torch.arange(self.head // 2) * 2.0 / self.head)
         angles = torch.outer(torch.arange(model.config.max_position_embeddings).float(), turns)
         self.cos, self.sin = angles.cos(), angles.sin()  # (context, HEAD / 2)
+        self.astray: Any = 0.0  # of the last call: how far heads are from where `looks` points
 
-    def __call__(self, ids: Any) -> Any:
+    def __call__(self, ids: Any, looks: dict[tuple[int, int], Any] | None = None) -> Any:
+        """`looks`: by layer and head the (n, 3) of `pointers.astray`."""
         import torch
+
+        self.astray = 0.0
 
         b, t = ids.shape
         n = max(b * t, self.n_token) if self.compiled else b * t
@@ -52,7 +57,7 @@ class Body:
         later = torch.ones(t, t, dtype=torch.bool, device=ids.device).triu(1)
         body = self.model.model
         h = body.embed_tokens(flat)  # (N, width)
-        for layer in body.layers:
+        for number, layer in enumerate(body.layers):
             a, mlp = layer.self_attn, layer.mlp
             low = [
                 torch.cat(group).to(self.dtype)
@@ -69,6 +74,9 @@ class Body:
                 x[: b * t].view(b, t, -1, self.head).transpose(1, 2)
                 for x in (q, k.repeat_interleave(group, 1), v.repeat_interleave(group, 1))
             ]  # (B, heads, T, HEAD)
+            for (at, head), where in (looks or {}).items():
+                if at == number:
+                    self.astray = self.astray + pointers.astray(rows[0], rows[1], head, where)
             seen = attention(*rows, later).transpose(1, 2).reshape(b * t, -1)
             seen = torch.nn.functional.pad(seen, (0, 0, 0, n - b * t))
             h = self.after(h, seen, low[1], layer.post_attention_layernorm.weight, *low[2:])

@@ -16,9 +16,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mame import base, chat, corpus, forward
+from mame import base, chat, corpus, forward, pointers
 from mame import model as network
 from mame import tokenizer as pieces
+from mame.corpus.documents import DocumentSample
 
 BLOCK = 768  # samples that are sorted by length together, so that little of a batch is padding
 # Which answer is right is decided in its first words; the rest is soon known by heart. So many
@@ -32,6 +33,7 @@ COPY_SHARE, COPIED_WELL = 0.08, 0.1  # share of rows of `copy_row`, until their 
 NOT_SHIFTED = {"fortune", "sums"}
 LET_GO = 0.2  # share of the rate under which the circuit for copying is trained like all the rest;
 # at the full rate it was worn down in 100 steps, the loss of `copy_row` rose from 0.4 to 1.2
+POINTED = 0.5  # weight of looking in the wrong place beside the loss of the answers
 THINKING_SHARES = {"1": 0.4, "2": 0.75, "3": 0.9, "4": 0.95}  # of sums, by band
 
 
@@ -66,6 +68,7 @@ class Row:
     ids: list[int]
     weights: list[float]
     skill: str
+    looks: tuple[pointers.Look, ...] = ()
 
 
 class Stream:
@@ -121,7 +124,10 @@ class Stream:
         ids, weights = chat.encode_sample(self.tokenizer, sample, thinking=thinking)
         whole = r.random() < WHOLE_ANSWERS.get(sample.skill, 1)
         ids, weights = shorten((ids, weights), whole)
-        return Row(ids, weights, sample.skill + (" thought" if thinking and sample.thought else ""))
+        skill = sample.skill + (" thought" if thinking and sample.thought else "")
+        if not isinstance(sample, DocumentSample):
+            return Row(ids, weights, skill)
+        return Row(ids, weights, skill, pointers.looks(self.tokenizer, sample, thinking))
 
 
 def tokenizer_size(tokenizer: Any) -> int:
@@ -169,13 +175,26 @@ def to_tensors(batch: list[Row], device: str) -> tuple[Any, Any]:
     return x.to(device), w.to(device)
 
 
-def losses(body: forward.Body, head: Any, x: Any, w: Any) -> tuple[Any, Any]:
+def to_looks(batch: list[Row], device: str) -> dict[tuple[int, int], Any]:
+    """By layer and head (n, 3): row, token that looks, token it should see."""
+    import torch
+
+    found: dict[tuple[int, int], list[tuple[int, int, int]]] = {}
+    for i, row in enumerate(batch):
+        for which, looking, seen in row.looks:
+            found.setdefault(pointers.HEADS[which], []).append((i, looking, seen))
+    return {place: torch.tensor(rows, device=device) for place, rows in found.items()}
+
+
+def losses(
+    body: forward.Body, head: Any, x: Any, w: Any, looks: dict[tuple[int, int], Any] | None = None
+) -> tuple[Any, Any]:
     """The weighted loss to descend, and per row the plain mean over its answer tokens, (B,)."""
     import torch
 
     target, weight = x[:, 1:], w[:, 1:]
     wanted = weight > 0  # only these positions go through the output matrix
-    hidden = body(x)[:, :-1][wanted].to(body.dtype)
+    hidden = body(x, looks)[:, :-1][wanted].to(body.dtype)
     logits = (hidden @ head.weight.to(body.dtype).T).float()
     each = torch.nn.functional.cross_entropy(logits, target[wanted], reduction="none")
     weight = weight[wanted]
@@ -185,7 +204,8 @@ def losses(body: forward.Body, head: Any, x: Any, w: Any) -> tuple[Any, Any]:
     total.index_add_(0, row, each.detach() * answers)
     count.index_add_(0, row, answers)
     weight = weight * count.clamp(min=1)[row] ** -0.5  # a long answer counts more than a short one,
-    return (each * weight).sum() / weight.sum(), total / count.clamp(min=1)  # but not so much more
+    answered = (each * weight).sum() / weight.sum()  # but not so much more
+    return answered + POINTED * body.astray, total / count.clamp(min=1)
 
 
 def by_skill(batch: list[Row], row_losses: Any) -> dict[str, float]:
@@ -361,7 +381,8 @@ def train(
             break
         batch = stream.next()
         x, w = to_tensors(batch, device)
-        loss, row_losses = losses(body, model.lm_head, x, w)
+        looks = to_looks(batch, device) if model.circuit else None  # a tiny one lacks those heads
+        loss, row_losses = losses(body, model.lm_head, x, w, looks)
         loss.backward()
         stream.note(by_skill(batch, row_losses))
         scale = rate_scale(recipe, progress.step, done)

@@ -478,7 +478,7 @@ def _sampling_refused(body: dict[str, Any]) -> bool:
     if any(abs(body.get(name) or 0) >= 2**63 for name in ("seed", "max_tokens")):
         return True  # no integer that Go could decode
     stop = body.get("stop")
-    texts = [stop] if isinstance(stop, str) else stop or []
+    texts = [] if stop is None else [stop] if isinstance(stop, str) else stop
     return not isinstance(texts, list) or not all(isinstance(text, str) for text in texts)
 
 
@@ -501,6 +501,8 @@ def _v1_chat(body: dict[str, Any], models: Models) -> set[int]:
             return {400}
     if not all(_v1_message(message) for message in messages):
         return {400}
+    if not any(_parts(message) for message in messages):  # content lists without parts
+        return {400}
     has_image = any(isinstance(m.get("content"), list) and any(p.get("type") == "image_url"
                     for p in m["content"]) for m in messages)  # fmt: skip
     name = body.get("model", "")
@@ -515,8 +517,6 @@ def _v1_chat(body: dict[str, Any], models: Models) -> set[int]:
         return {400}
     if effort not in (None, "", "none") and "thinking" not in model.capabilities:
         return {400}
-    if not any(_parts(message) for message in messages):
-        return refused or {200, 400}  # content lists without parts leave no message at all
     return refused or {200}
 
 

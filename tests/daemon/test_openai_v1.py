@@ -174,6 +174,8 @@ V1_ERRORS = [
     ("/v1/chat/completions", {"model": "tiny"}, 400),
     ("/v1/chat/completions", {"model": "tiny", "messages": [{"role": "user"}]}, 400),
     ("/v1/chat/completions", {"model": "tiny", "messages": [{"role": "user", "content": 3}]}, 400),
+    ("/v1/chat/completions", {"model": "tiny", "messages": [{"role": "user", "content": []}]}, 400),
+    ("/v1/completions", {"model": "tiny", "prompt": "", "stop": {}}, 400),
     ("/v1/chat/completions", {"model": "tiny", "messages": USER, "stop": 3}, 400),
     ("/v1/chat/completions", {"model": "tiny", "messages": USER, "temperature": "hot"}, 400),
     ("/v1/chat/completions", {"model": "tiny", "messages": USER, "reasoning_effort": "big"}, 400),

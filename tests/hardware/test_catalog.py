@@ -7,9 +7,7 @@ from jimoto.hardware import catalog
 from jimoto.hardware.quants import BLOCKS, FILE_TYPES, weigh_shape
 from jimoto.hardware.shapes import count_active_params, count_params, is_known, list_tensors
 
-SHAPED = [
-    row for row in catalog.models() if not row.missing() and is_known(row.architecture or "")
-]
+SHAPED = [row for row in catalog.models() if not row.missing() and is_known(row.architecture or "")]
 SIZED = [row for row in SHAPED if row.size_bytes and row.default_quant in FILE_TYPES]
 
 

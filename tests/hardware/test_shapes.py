@@ -72,9 +72,7 @@ def test_a_gguf_file_gives_back_the_shape_it_was_written_from(name, tmp_path):
 def test_a_config_says_which_keys_it_lacks():
     with pytest.raises(ConfigIncomplete) as raised:
         parse_config({"hidden_size": 64, "vocab_size": 100})
-    assert raised.value.missing == (
-        "num_hidden_layers, num_attention_heads, intermediate_size"
-    )
+    assert raised.value.missing == ("num_hidden_layers, num_attention_heads, intermediate_size")
 
 
 @pytest.mark.parametrize("value", [None, "32", -1, 0, True, 2**50])

@@ -66,12 +66,14 @@ def error(status: int, text: str) -> Json:
 
 def chat_request(body: Json) -> Json:
     """The fields of `/api/chat` for those of `/v1/chat/completions`; raises ApiError."""
-    if not body.get("messages"):
+    given = body.get("messages") or []
+    names = _call_names(given)
+    messages = [part for message in given for part in _messages(message, names)]
+    if not messages:  # also where every content is a list without parts
         raise ApiError(400, "[] is too short - 'messages'")
-    names = _call_names(body["messages"])
     request = {
         "model": body.get("model", ""),
-        "messages": [part for message in body["messages"] for part in _messages(message, names)],
+        "messages": messages,
         "stream": body.get("stream", False),
         "options": _options(body),
     }

@@ -329,6 +329,14 @@ def draw_facts(
     return facts, left_out
 
 
+@dataclass(frozen=True)
+class DocumentSample(Sample):
+    """With what training needs to show where an answer stands (`mame.pointers`)."""
+
+    facts: tuple[Fact, ...] = ()
+    asked: tuple[tuple[str, str], ...] = ()  # entity and attribute of each question, in turn
+
+
 # ---- from facts to text ----
 
 SAY = {
@@ -595,13 +603,15 @@ def draw(
     asked_in_turn[0] = put(r, lang, document, asked_in_turn[0], new=new and r.random() < 0.25)
     for (_, _, value), earlier_question in zip(others, asked_in_turn, strict=False):
         before += [Message("user", earlier_question), Message("assistant", value)]
-    return Sample(
+    return DocumentSample(
         SKILL,
         lang,
         asked_in_turn[-1],
         fact.value if fact else NOT_SAID[lang],
         key="said" if fact else "not said",
         before=tuple(before),
+        facts=tuple(stated),
+        asked=(*((e, a.en) for e, a, _ in others), (name, attribute.en)),
     )
 
 

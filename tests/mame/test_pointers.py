@@ -1,0 +1,57 @@
+"""What training shows to two heads: tokens of entities and values, and how far off they look."""
+
+import random
+
+import pytest
+
+pytest.importorskip("torch", reason="needs the extra 'train'")
+
+import torch
+
+from mame import chat, pointers, tokenizer
+from mame.corpus import documents
+from mame.corpus.sample import LANGS
+
+
+@pytest.fixture(scope="module")
+def pieces():
+    return tokenizer.build(samples=1500)
+
+
+def drawn(lang, n=60, **more):
+    r = random.Random(f"pointers/{lang}")
+    return [documents.draw(r, lang, earlier=2, **more) for _ in range(n)]
+
+
+@pytest.mark.parametrize("thinking", [True, False])
+@pytest.mark.parametrize("lang", LANGS)
+def test_every_look_goes_from_a_value_or_an_answer_to_what_it_is_about(pieces, lang, thinking):
+    n_taken = 0
+    for sample in drawn(lang):
+        ids, _ = chat.encode_sample(pieces, sample, thinking)
+        facts = sample.facts
+        names = {f.entity.lower() for f in facts} | {e.lower() for e, _ in sample.asked}
+        for which, looking, seen in pointers.looks(pieces, sample, thinking):
+            assert seen < looking < len(ids)
+            if which == 0:
+                read = pieces.decode(ids[: seen + 1]).lower()
+                assert any(name in read[-len(name) - 2 :] for name in names)
+            else:
+                n_taken += 1
+                ahead = pieces.decode(ids[seen : seen + 40]).lstrip()
+                assert any(ahead.startswith(fact.value) for fact in facts)
+    assert n_taken > 60
+
+
+def test_an_answer_that_the_document_does_not_hold_takes_nothing(pieces):
+    for sample in drawn("en", answerable=False):
+        last = max(look[1] for look in pointers.looks(pieces, sample, False))
+        assert (1, last) not in {look[:2] for look in pointers.looks(pieces, sample, False)}
+
+
+def test_a_head_that_looks_there_is_not_astray():
+    keys = torch.eye(6).view(1, 1, 6, 6) * 20
+    where = torch.tensor([[0, 4, 2]])
+    right = pointers.astray(keys[:, :, [0, 1, 2, 3, 2, 5]], keys, 0, where)
+    wrong = pointers.astray(keys, keys, 0, where)
+    assert right < 1e-3 < 1 < wrong
