@@ -42,12 +42,11 @@ class Body:
         self.cos, self.sin = angles.cos(), angles.sin()  # (context, HEAD / 2)
         self.astray: Any = 0.0  # of the last call: how far heads are from where `looks` points
 
-    def __call__(self, ids: Any, looks: dict[tuple[int, int], Any] | None = None) -> Any:
+    def __call__(self, ids: Any, looks: dict[pointers.Head, Any] | None = None) -> Any:
         """`looks`: by layer and head the (n, 3) of `pointers.astray`."""
         import torch
 
         self.astray = 0.0
-
         b, t = ids.shape
         n = max(b * t, self.n_token) if self.compiled else b * t
         flat = torch.nn.functional.pad(ids.reshape(-1), (0, n - b * t))

@@ -15,9 +15,11 @@ from typing import Any
 from mame import chat
 from mame.corpus.documents import DocumentSample
 
-FIND, TAKE = HEADS = ((1, 3), (3, 3))  # layer and head; head 0 of most layers copies
+Head = tuple[int, int]  # layer, and head in it; head 0 of most layers copies
+FIND: Head = (1, 3)
+TAKE: Head = (3, 3)
 
-Look = tuple[int, int, int]  # index in HEADS, the token that looks, the token it should see
+Look = tuple[Head, int, int]  # who looks, from which token, at which token
 
 _USER = re.compile(f"{re.escape(chat.TURN_START)}user\n(.*?){re.escape(chat.TURN_END)}", re.DOTALL)
 _ASSISTANT = re.compile(f"{re.escape(chat.TURN_START)}assistant\n")
@@ -54,10 +56,10 @@ def looks(tokenizer: Any, sample: DocumentSample, thinking: bool) -> tuple[Look,
     values: dict[tuple[str, str], int] = {}
     for fact in sample.facts:
         for match in re.finditer(re.escape(fact.value), text[: page[1]]):
-            before = [m for m in mentions if page[0] <= m[0] and m[1] <= match.start()]
+            before = [m for m in mentions if m[1] <= match.start()]
             if before and max(before)[2] == fact.entity.lower():
                 values[fact.subject] = first_token(match.start())
-                found.append((0, values[fact.subject], last_token(max(before)[1])))
+                found.append((FIND, values[fact.subject], last_token(max(before)[1])))
                 break
 
     # 2) the answers: back to the entity in the question, and from there to the value
@@ -65,9 +67,9 @@ def looks(tokenizer: Any, sample: DocumentSample, thinking: bool) -> tuple[Look,
         asking, name = first_token(answer) - 1, subject[0].lower()
         named = lower.rfind(name, *turn)
         if named >= 0:
-            found.append((0, asking, last_token(named + len(name))))
+            found.append((FIND, asking, last_token(named + len(name))))
             if subject in values:
-                found.append((1, asking, values[subject]))
+                found.append((TAKE, asking, values[subject]))
     return tuple(found)
 
 

@@ -175,19 +175,19 @@ def to_tensors(batch: list[Row], device: str) -> tuple[Any, Any]:
     return x.to(device), w.to(device)
 
 
-def to_looks(batch: list[Row], device: str) -> dict[tuple[int, int], Any]:
+def to_looks(batch: list[Row], device: str) -> dict[pointers.Head, Any]:
     """By layer and head (n, 3): row, token that looks, token it should see."""
     import torch
 
-    found: dict[tuple[int, int], list[tuple[int, int, int]]] = {}
+    found: dict[pointers.Head, list[tuple[int, int, int]]] = {}
     for i, row in enumerate(batch):
-        for which, looking, seen in row.looks:
-            found.setdefault(pointers.HEADS[which], []).append((i, looking, seen))
-    return {place: torch.tensor(rows, device=device) for place, rows in found.items()}
+        for head, looking, seen in row.looks:
+            found.setdefault(head, []).append((i, looking, seen))
+    return {head: torch.tensor(rows, device=device) for head, rows in found.items()}
 
 
 def losses(
-    body: forward.Body, head: Any, x: Any, w: Any, looks: dict[tuple[int, int], Any] | None = None
+    body: forward.Body, head: Any, x: Any, w: Any, looks: dict[pointers.Head, Any] | None = None
 ) -> tuple[Any, Any]:
     """The weighted loss to descend, and per row the plain mean over its answer tokens, (B,)."""
     import torch

@@ -50,7 +50,7 @@ class Recipe:
     seed: int = 1
 
 
-# New facts need larger and more steps than a new tone: rank 16 at alpha 64 taught 7 and 8 of 20 new
+# New facts need larger and more steps than a new tone: rank 16 at alpha 64 taught 5 to 8 of 20 new
 # wordings and left 68 % of other answers as they were. Three times the rate in 75 steps taught 2 to
 # 6 and left 4 % (2026-11-28, two cores with AMX).
 RECIPES = {

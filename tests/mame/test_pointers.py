@@ -31,9 +31,9 @@ def test_every_look_goes_from_a_value_or_an_answer_to_what_it_is_about(pieces, l
         ids, _ = chat.encode_sample(pieces, sample, thinking)
         facts = sample.facts
         names = {f.entity.lower() for f in facts} | {e.lower() for e, _ in sample.asked}
-        for which, looking, seen in pointers.looks(pieces, sample, thinking):
+        for head, looking, seen in pointers.looks(pieces, sample, thinking):
             assert seen < looking < len(ids)
-            if which == 0:
+            if head == pointers.FIND:
                 read = pieces.decode(ids[: seen + 1]).lower()
                 assert any(name in read[-len(name) - 2 :] for name in names)
             else:
@@ -45,8 +45,23 @@ def test_every_look_goes_from_a_value_or_an_answer_to_what_it_is_about(pieces, l
 
 def test_an_answer_that_the_document_does_not_hold_takes_nothing(pieces):
     for sample in drawn("en", answerable=False):
-        last = max(look[1] for look in pointers.looks(pieces, sample, False))
-        assert (1, last) not in {look[:2] for look in pointers.looks(pieces, sample, False)}
+        found = pointers.looks(pieces, sample, False)
+        last = max(looking for _, looking, _ in found)
+        assert (pointers.TAKE, last) not in {look[:2] for look in found}
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_the_last_answer_takes_its_own_value(pieces, lang):
+    n_taken = 0
+    for sample in drawn(lang, answerable=True):
+        ids, _ = chat.encode_sample(pieces, sample, False)
+        found = pointers.looks(pieces, sample, False)
+        last = max(looking for _, looking, _ in found)
+        for head, looking, seen in found:
+            if (head, looking) == (pointers.TAKE, last):
+                n_taken += 1
+                assert pieces.decode(ids[seen : seen + 40]).lstrip().startswith(sample.answer)
+    assert n_taken > 40
 
 
 def test_a_head_that_looks_there_is_not_astray():
