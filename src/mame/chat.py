@@ -98,10 +98,21 @@ def split_answer(text: str, thinking: bool) -> tuple[str, str]:
 
 
 def encode_sample(tokenizer: Any, sample: Sample, thinking: bool) -> tuple[list[int], list[float]]:
-    """Token ids and, for each, how much predicting it counts.
+    """Token ids and, for each, how much predicting it counts."""
+    ids: list[int] = []
+    weights: list[float] = []
+    for text, weight in weighted(sample, thinking):
+        new = tokenizer.encode(text, add_special_tokens=False).ids
+        ids += new
+        weights += [weight] * len(new)
+    return ids, weights
 
-    The text is cut only beside special tokens, where the tokenizer cuts anyway, so the ids are
-    those of the whole.
+
+def weighted(sample: Sample, thinking: bool) -> list[tuple[str, float]]:
+    """The pieces of text that are encoded by themselves, and how much each counts.
+
+    It is cut beside special tokens, where the tokenizer cuts anyway, and between prompt and answer,
+    as when mame speaks: of an empty thought's two line ends the first is the prompt's.
     """
     pieces: list[tuple[str, float]] = [(render_tools(sample.tools), 0.0)]
     for message in sample.messages:
@@ -112,10 +123,4 @@ def encode_sample(tokenizer: Any, sample: Sample, thinking: bool) -> tuple[list[
             ("\n", 0.0),
         ]
     pieces += [(render_prompt((), thinking), 0.0), (render_answer(sample, thinking), ANSWER_WEIGHT)]
-    ids: list[int] = []
-    weights: list[float] = []
-    for text, weight in pieces:
-        new = tokenizer.encode(text, add_special_tokens=False).ids
-        ids += new
-        weights += [weight] * len(new)
-    return ids, weights
+    return pieces

@@ -14,6 +14,7 @@ from typing import Any
 
 from mame import chat
 from mame.corpus.documents import DocumentSample
+from mame.corpus.sample import Sample
 
 Head = tuple[int, int]  # layer, and head in it; head 0 of most layers copies
 FIND: Head = (1, 3)
@@ -25,27 +26,77 @@ _USER = re.compile(f"{re.escape(chat.TURN_START)}user\n(.*?){re.escape(chat.TURN
 _ASSISTANT = re.compile(f"{re.escape(chat.TURN_START)}assistant\n")
 
 
-def looks(tokenizer: Any, sample: DocumentSample, thinking: bool) -> tuple[Look, ...]:
-    """All pairs of tokens of the sample, as `chat.encode_sample` numbers them.
+class Written:
+    """A sample as text, and which token a character of it stands in."""
+
+    def __init__(self, tokenizer: Any, sample: Sample, thinking: bool) -> None:
+        self.text = ""
+        self.starts: list[int] = []
+        self.ends: list[int] = []
+        for piece, _ in chat.weighted(sample, thinking):
+            offsets = tokenizer.encode(piece, add_special_tokens=False).offsets
+            self.starts += [len(self.text) + start for start, _ in offsets]
+            self.ends += [len(self.text) + end for _, end in offsets]
+            self.text += piece
+
+    def first(self, start: int) -> int:
+        """The token that the character at `start` begins in, be it with the end of another."""
+        token = bisect_right(self.starts, start) - 1
+        while token and self.ends[token - 1] > start:
+            token -= 1
+        return token
+
+    def last(self, end: int) -> int:
+        """The token of the last character before `end`."""
+        return bisect_right(self.starts, end - 1) - 1
+
+
+def looks(tokenizer: Any, sample: Sample, thinking: bool) -> tuple[Look, ...]:
+    """All pairs of tokens of the sample, as `chat.encode_sample` numbers them."""
+    if isinstance(sample, DocumentSample):
+        return on_the_page(tokenizer, sample, thinking)
+    return to_copies(tokenizer, sample, thinking) if sample.copied else ()
+
+
+def to_copies(tokenizer: Any, sample: Sample, thinking: bool) -> tuple[Look, ...]:
+    """From before a copied word in the answer to the word itself, where only one can be meant.
+
+    That is the one in the last turn, several of which are taken in turn; or else the last one told.
+    A bare number that the last turn holds twice is left out.
+    """
+    at = Written(tokenizer, sample, thinking)
+    text = at.text
+    answer = len(text) - len(sample.answer + chat.TURN_END)
+    turn = text.rfind(sample.question, 0, answer)
+    found: list[Look] = []
+    for word in sample.copied:
+        whole = re.compile(rf"(?<!\d){re.escape(word)}(?!\d)")  # not the 2 of 12
+        here = [m.start() for m in whole.finditer(text, turn, turn + len(sample.question))]
+        sources = here or [m.start() for m in whole.finditer(text, 0, turn)][-1:]
+        places = [m.start() for m in whole.finditer(text, answer)]
+        if len(sources) == 1:
+            sources *= len(places)
+        elif word.isdigit():
+            continue
+        if len(sources) == len(places):
+            found += [
+                (TAKE, at.first(place) - 1, at.first(source))
+                for place, source in zip(places, sources, strict=True)
+            ]
+    return tuple(found)
+
+
+def on_the_page(tokenizer: Any, sample: DocumentSample, thinking: bool) -> tuple[Look, ...]:
+    """From values to their entities, and from answers to both.
 
     A value that stands before its entity ("Mio leads the tour") is left out: it cannot look ahead.
     """
-    text = chat.render_prompt(sample.messages, thinking, sample.tools)
-    text += chat.render_answer(sample, thinking)
-    starts = [start for start, _ in tokenizer.encode(text, add_special_tokens=False).offsets]
+    at = Written(tokenizer, sample, thinking)
+    text = at.text
     turns = [match.span(1) for match in _USER.finditer(text)]
     answers = [match.end() for match in _ASSISTANT.finditer(text)]
     answers[-1] = len(text) - len(sample.answer + chat.TURN_END)
     lower = text.lower()
-
-    def last_token(end: int) -> int:
-        return bisect_right(starts, end - 1) - 1
-
-    def first_token(start: int) -> int:
-        token = bisect_right(starts, start) - 1
-        while token and starts[token - 1] == starts[token]:  # a character of several tokens
-            token -= 1
-        return token
 
     # 1) the page: every value looks at its entity, where that is the last one named before it
     page = turns[0]
@@ -58,16 +109,16 @@ def looks(tokenizer: Any, sample: DocumentSample, thinking: bool) -> tuple[Look,
         for match in re.finditer(re.escape(fact.value), text[: page[1]]):
             before = [m for m in mentions if m[1] <= match.start()]
             if before and max(before)[2] == fact.entity.lower():
-                values[fact.subject] = first_token(match.start())
-                found.append((FIND, values[fact.subject], last_token(max(before)[1])))
+                values[fact.subject] = at.first(match.start())
+                found.append((FIND, values[fact.subject], at.last(max(before)[1])))
                 break
 
     # 2) the answers: back to the entity in the question, and from there to the value
     for subject, answer, turn in zip(sample.asked, answers, turns, strict=True):
-        asking, name = first_token(answer) - 1, subject[0].lower()
+        asking, name = at.first(answer) - 1, subject[0].lower()
         named = lower.rfind(name, *turn)
         if named >= 0:
-            found.append((FIND, asking, last_token(named + len(name))))
+            found.append((FIND, asking, at.last(named + len(name))))
             if subject in values:
                 found.append((TAKE, asking, values[subject]))
     return tuple(found)

@@ -19,7 +19,6 @@ from typing import Any
 from mame import base, chat, corpus, forward, pointers
 from mame import model as network
 from mame import tokenizer as pieces
-from mame.corpus.documents import DocumentSample
 
 BLOCK = 768  # samples that are sorted by length together, so that little of a batch is padding
 # Which answer is right is decided in its first words; the rest is soon known by heart. So many
@@ -125,8 +124,6 @@ class Stream:
         whole = r.random() < WHOLE_ANSWERS.get(sample.skill, 1)
         ids, weights = shorten((ids, weights), whole)
         skill = sample.skill + (" thought" if thinking and sample.thought else "")
-        if not isinstance(sample, DocumentSample):
-            return Row(ids, weights, skill)
         return Row(ids, weights, skill, pointers.looks(self.tokenizer, sample, thinking))
 
 

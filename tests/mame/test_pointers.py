@@ -9,8 +9,8 @@ pytest.importorskip("torch", reason="needs the extra 'train'")
 import torch
 
 from mame import chat, pointers, tokenizer
-from mame.corpus import documents
-from mame.corpus.sample import LANGS
+from mame.corpus import documents, fields, recall, roles, tools
+from mame.corpus.sample import LANGS, Sample
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +29,7 @@ def test_every_look_goes_from_a_value_or_an_answer_to_what_it_is_about(pieces, l
     n_taken = 0
     for sample in drawn(lang):
         ids, _ = chat.encode_sample(pieces, sample, thinking)
+        assert len(pointers.Written(pieces, sample, thinking).starts) == len(ids)
         facts = sample.facts
         names = {f.entity.lower() for f in facts} | {e.lower() for e, _ in sample.asked}
         for head, looking, seen in pointers.looks(pieces, sample, thinking):
@@ -62,6 +63,32 @@ def test_the_last_answer_takes_its_own_value(pieces, lang):
                 n_taken += 1
                 assert pieces.decode(ids[seen : seen + 40]).lstrip().startswith(sample.answer)
     assert n_taken > 40
+
+
+@pytest.mark.parametrize("thinking", [True, False])
+@pytest.mark.parametrize("lang", LANGS)
+@pytest.mark.parametrize("skill", [fields, recall, roles, tools])
+def test_a_copied_word_in_an_answer_looks_at_the_same_word(pieces, skill, lang, thinking):
+    r = random.Random(f"copies/{skill.SKILL}/{lang}")
+    n_found = 0
+    for sample in (skill.draw(r, lang) for _ in range(150)):
+        ids, _ = chat.encode_sample(pieces, sample, thinking)
+        for head, looking, seen in pointers.looks(pieces, sample, thinking):
+            n_found += 1
+            assert head == pointers.TAKE and seen < looking
+            for start in (looking + 1, seen):
+                ahead = pieces.decode(ids[start : start + 60]).lstrip()
+                # a piece may hold the end of a particle and the start of a word
+                assert any(word in ahead[: len(word) + 1] for word in sample.copied)
+    assert n_found > 40
+
+
+def test_a_number_that_stands_twice_is_left_out(pieces):
+    order = fields.Order("Mio Velko", "red beans", 2, "Dec 2")
+    note = "Mio Velko wants 2 bags of red beans by Dec 2."
+    copied = ("Mio Velko", "red beans", "2", "Dec 2")
+    sample = Sample("fields", "en", note, order.to_json(), copied=copied)
+    assert len(pointers.looks(pieces, sample, False)) == 3
 
 
 def test_a_head_that_looks_there_is_not_astray():

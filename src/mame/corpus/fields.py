@@ -161,15 +161,22 @@ def draw(r: random.Random, lang: str, new: bool = False) -> Sample:
     note = write(r, lang, order)
     ask = r.choice(NEW_ASK[lang] if new and r.random() < 0.3 else ASK[lang])
     place = r.random()
+    before: tuple[Message, ...] = ()
     if place < 0.5:
-        return Sample(
-            SKILL, lang, note, order.to_json(), before=(Message("system", ask),), key="system"
-        )
-    if place < 0.85:
+        before, question = (Message("system", ask),), note
+    elif place < 0.85:
         question = f"{ask}{r.choice((chr(10), chr(10) * 2))}{note}"
     else:
         question = f"{note}\n\n{ask}"
-    return Sample(SKILL, lang, question, order.to_json(), key="user")
+    return Sample(
+        SKILL,
+        lang,
+        question,
+        order.to_json(),
+        before=before,
+        key="system" if before else "user",
+        copied=(order.name, order.item, str(order.quantity), order.date),
+    )
 
 
 def parse(answer: str) -> dict[str, object] | None:

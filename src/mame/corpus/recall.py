@@ -162,7 +162,9 @@ def draw(
     told, reply = telling(r, lang, topic, value, new)
     if kind == "telling":
         turns = turns_in_between(r, lang, r.choice((0, 0, 0, 1, 2)), topic, new)
-        return Sample(SKILL, lang, told.content, reply.content, key=kind, before=turns)
+        return Sample(
+            SKILL, lang, told.content, reply.content, key=kind, before=turns, copied=(value,)
+        )
     question = wording.vary(r.choice(topic.ask(lang)), lang, r)
     if new and r.random() < 0.25:
         question = r.choice(NEW_ASK[lang]).format(n=NOUNS[topic.key][lang == "ja"])
@@ -180,6 +182,7 @@ def draw(
         topic.answer(lang, value),
         key=f"told {distance}",
         before=(*earlier, told, reply, *turns),
+        copied=(value,),
     )
 
 

@@ -322,6 +322,7 @@ class Job:
     before: Phrase
     main: Phrase
     after: Phrase
+    unknown: tuple[str, ...] = ()  # the noun that nothing translates
 
     def task(self, lang: str) -> str:
         return self.main.order(lang)
@@ -369,7 +370,8 @@ def draw_job(r: random.Random, lang: str, new: bool, unseen: bool) -> Job:
     if r.random() < 0.15:
         time = r.choice(list(TIMES.items()))
         english, japanese = f"{english} {time[0]}", time[1] + japanese
-    return Job(STEP[before], Phrase(english, japanese), STEP[after])
+    unknown = (nouns[0],) if unseen else ()
+    return Job(STEP[before], Phrase(english, japanese), STEP[after], unknown)
 
 
 def suitable_nouns(key: str, new: bool, all_groups: bool = False) -> list[tuple[str, str]]:
@@ -675,7 +677,7 @@ def draw(
         else canonical_or_any(r, role, system_lang, target)
     )
     key = named(role, target) + (" unseen" if unseen else "")
-    return Sample(SKILL, lang, question, answer, key=key).after(
+    return Sample(SKILL, lang, question, answer, key=key, copied=job.unknown).after(
         (Message("system", r.choice(prompts)),)
     )
 

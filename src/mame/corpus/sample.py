@@ -23,6 +23,7 @@ class Sample:
     thought: str = ""  # written only when thinking is on
     before: tuple[Message, ...] = ()  # system prompt and earlier turns
     tools: tuple[str, ...] = ()  # "name(argument): description", as the template shows them
+    copied: tuple[str, ...] = ()  # what the answer takes over letter by letter (`mame.pointers`)
 
     @property
     def messages(self) -> tuple[Message, ...]:

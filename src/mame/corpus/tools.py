@@ -324,8 +324,16 @@ def draw(r: random.Random, lang: str, new: bool = False, *, kind: str = "") -> S
     question, call = draw_request(r, lang, tool, new)
     if r.random() < 0.2:
         before = (*before, *recall.in_between(r, lang))
+    found = parse_call(call)
     return Sample(
-        SKILL, lang, question, call, key=kind, before=before, tools=draw_list(r, needed=tool)
+        SKILL,
+        lang,
+        question,
+        call,
+        key=kind,
+        before=before,
+        tools=draw_list(r, needed=tool),
+        copied=tuple(map(str, found[1].values())) if found else (),
     )
 
 
@@ -363,6 +371,7 @@ def draw_none(r: random.Random, lang: str, new: bool, before: tuple[Message, ...
         key="none, fortune" if skill is fortune else "none",
         before=(*before, *other.before),
         tools=draw_list(r),
+        copied=other.copied,
     )
 
 
@@ -387,6 +396,7 @@ def draw_result(r: random.Random, lang: str, new: bool, before: tuple[Message, .
         key="result",
         before=(*before, Message("user", question), Message("assistant", call)),
         tools=draw_list(r, needed=tool),
+        copied=(result,),
     )
 
 
