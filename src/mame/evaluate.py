@@ -82,6 +82,11 @@ def band(number: int) -> Draw:
     return lambda r, x: sums.draw(r, x, True, band=number)
 
 
+def calls_nothing(sample: Sample, answer: str) -> bool:
+    """Whether the answer is right is counted by the rows of its own skill."""
+    return bool(answer) and tools_skill.CALL_OPEN.strip() not in answer
+
+
 def kind(name: str) -> Draw:
     return lambda r, x: tools_skill.draw(r, x, new=True, kind=name)
 
@@ -124,8 +129,10 @@ PARTS: tuple[Part, ...] = (
     Part("M6", "order note, all values right", lambda r, x: fields.draw(r, x, new=True), 0.95),
     *(
         Part("M7", f"tools: {name}", kind(name), 0.95)
-        for name in ("calc", "ticket", "none", "result")
+        for name in ("calc", "ticket", "result")
     ),
+    Part("M7", "tools: no call where none is needed", kind("none"), 0.95, is_right=calls_nothing),
+    Part("M7", "the same, and the right answer", kind("none")),
     Part("M8", "recalls what was told",
          lambda r, x: recall.draw(r, x, new=True, kind="told"), 0.95),
     Part("M8", "was not told", lambda r, x: recall.draw(r, x, new=True, kind="not told"), 0.95),

@@ -5,11 +5,12 @@ import dataclasses
 import pytest
 
 from mame import corpus, evaluate
-from mame.corpus import documents, fallback, fortune
+from mame.corpus import documents, fallback, fortune, tools
 from mame.corpus.sample import LANGS
 
 N = 30
 PARTS = {part.name: part for part in evaluate.PARTS}
+NO_CALL = "tools: no call where none is needed"  # any sentence is right there
 
 
 class Scripted:
@@ -41,10 +42,17 @@ def cell(answerer, name, lang="en", thinking=False, samples=None):
     return evaluate.measure(answerer, part, lang, samples, thinking)
 
 
-@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("name", [name for name in PARTS if name != NO_CALL])
 @pytest.mark.parametrize("text", ["", "xqz", "</think>", "I am a large language model."])
 def test_a_model_that_knows_nothing_scores_zero(name, text):
     assert cell(Scripted(text), name).right == 0
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_a_call_or_no_word_is_wrong_where_no_call_is_needed(lang):
+    call = tools.write_call("calc", "expression", "347*28")
+    for text, right in ((call, 0), (f"OK. {call}", 0), ("", 0), ("Good morning!", N)):
+        assert cell(Scripted(text), NO_CALL, lang).right == right
 
 
 def test_an_untrained_model_scores_zero(tmp_path):
