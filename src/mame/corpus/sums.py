@@ -101,7 +101,7 @@ NOUNS = {  # Japanese: noun and counter
         "books",
         "stamps",
         "apples",
-        "boxes of tea",
+        "tins of tea",
         "cookies",
         "notebooks",
         "chairs",
@@ -119,7 +119,7 @@ NOUNS = {  # Japanese: noun and counter
         "本 冊",
         "切手 枚",
         "りんご 個",
-        "お茶 箱",
+        "お茶 缶",
         "クッキー 枚",
         "ノート 冊",
         "封筒 枚",
@@ -353,7 +353,9 @@ def draw(
     while True:
         expression = draw_expression(r, band, new)
         numbers, _ = split_expression(expression)
-        if form == "plain" or min(numbers) >= 2:  # no "1 apples"
+        if form == "plain" or (
+            min(numbers) >= 2 and evaluate(expression)
+        ):  # no "1 apples", no none
             break
     if form == "word":
         question = ask_in_words(r, lang, expression, new, unseen_sentence)
