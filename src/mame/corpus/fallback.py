@@ -29,7 +29,7 @@ NOUNS = {
         "bread|rice|sushi|ramen|pizza|cheese|wine|beer|coffee|green tea|chocolate|an apple|a banana|tofu|miso|curry|soy sauce|a knife|a chair|a house|a bridge|a castle|a temple|a shrine|a train|"
         "a bicycle|a car|an aeroplane|a rocket|a satellite|a telescope|a camera|a telephone|television|radio|a newspaper|a book|a library|a school|a university|an exam|mathematics|algebra|geometry|"
         "a triangle|pi|a prime number|calculus|physics|chemistry|biology|history|geography|economics|inflation|tax|a bank|a loan|insurance|the stock market|Bitcoin|blockchain|a contract|a law|a court|"
-        "democracy|an election|a king|an emperor|a president|a minister|the United Nations|a war|peace|philosophy|religion|Buddhism|Zen|ethics|a language|grammar|a verb|kanji|French|Latin|a word|"
+        "democracy|an election|a king|an emperor|a president|a minister|the United Nations|a war|peace|philosophy|religion|Buddhism|Zen|ethics|a language|grammar|a verb|kanji|a word|"
         "a website|HTML|CSS|JavaScript|Java|Rust|SQL|a database|Excel|Word|Windows|macOS|Linux|Git|Kubernetes|AWS|a compiler|an algorithm|recursion|a variable|a loop|sorting|a virus scanner|a firewall|"
         "a printer|a keyboard|a mouse|a monitor|a smartphone|Bluetooth|Wi-Fi|5G|a battery|a drone|a robot|self-driving cars|a dinosaur|a whale|an elephant|a tiger|a horse|a bird|an eagle|a penguin|a bee|"
         "an ant|a spider|a snake|a rose|a cherry blossom|bamboo|a mushroom|a tree|a forest|a river|a lake|Mount Fuji|the Nile|the Alps|Africa|Europe|Asia|Japan|France|Brazil|Canada|Egypt|Tokyo|Kyoto|"
@@ -40,7 +40,7 @@ NOUNS = {
         "猫|犬|月|火星|土星|火山|地震|海|雨|雪|虹|雷|重力|光|原子|分子|酸素|金|鉄|DNA|ウイルス|ワクチン|アスピリン|心臓|血液|脳|睡眠|夢|愛|幸せ|時間|音楽|ジャズ|ピアノ|バイオリン|ギター|絵画|詩|俳句|演劇|"
         "映画|アニメ|漫画|サッカー|野球|テニス|将棋|囲碁|相撲|ヨガ|パン|米|寿司|ラーメン|ピザ|チーズ|ワイン|ビール|コーヒー|緑茶|チョコレート|りんご|バナナ|豆腐|味噌|カレー|醤油|包丁|椅子|家|橋|城|寺|神社|電車|"
         "自転車|車|飛行機|ロケット|人工衛星|望遠鏡|カメラ|電話|テレビ|ラジオ|新聞|本|図書館|学校|大学|試験|数学|代数|幾何学|三角形|円周率|素数|微分積分|物理学|化学|生物学|歴史|地理|経済学|インフレ|税金|銀行|ローン|"
-        "保険|株式市場|ビットコイン|ブロックチェーン|契約|法律|裁判所|民主主義|選挙|王様|天皇|大統領|大臣|国連|戦争|平和|哲学|宗教|仏教|禅|倫理|言語|文法|動詞|漢字|フランス語|ラテン語|ホームページ|HTML|JavaScript|Java|Rust|"
+        "保険|株式市場|ビットコイン|ブロックチェーン|契約|法律|裁判所|民主主義|選挙|王様|天皇|大統領|大臣|国連|戦争|平和|哲学|宗教|仏教|禅|倫理|言語|文法|動詞|漢字|ホームページ|HTML|JavaScript|Java|Rust|"
         "データベース|エクセル|ワード|Windows|Linux|Git|Kubernetes|AWS|コンパイラー|アルゴリズム|再帰|変数|ループ|並べ替え|ファイアウォール|プリンター|キーボード|マウス|スマートフォン|Bluetooth|Wi-Fi|電池|ドローン|"
         "ロボット|自動運転|恐竜|クジラ|象|虎|馬|鳥|鷲|ペンギン|蜂|蟻|蜘蛛|蛇|薔薇|桜|竹|きのこ|木|森|川|湖|富士山|ナイル川|アルプス|アフリカ|ヨーロッパ|アジア|日本|フランス|ブラジル|カナダ|エジプト|東京|京都|大阪|パリ|"
         "ロンドン|ニューヨーク|ベルリン|札幌|沖縄|東京タワー|エッフェル塔|オリンピック|ワールドカップ|クリスマス|お正月|誕生日|結婚式|休暇|ビザ|パスポート|ホテル|レシピ|風邪|頭痛|糖尿病|がん|熱|ビタミンC|ダイエット|"
@@ -50,11 +50,11 @@ NOUNS = {
 PEOPLE = {
     "en": split(
         "Albert Einstein|Marie Curie|Shakespeare|Napoleon|Cleopatra|Mozart|Beethoven|Picasso|Gandhi|Isaac Newton|Darwin|Bill Gates|Steve Jobs|Elon Musk|Taylor Swift|the Beatles|Natsume Soseki|Oda Nobunaga|"
-        "Hayao Miyazaki|Shohei Ohtani|the prime minister of Japan|the president of the United States|the king of England|my boss|my mother|your friend|Mr. Tanaka|Ms. Sato|the CEO of Sony|Alan Turing|Ada Lovelace|Socrates|Plato"
+        "Hayao Miyazaki|Shohei Ohtani|the prime minister of Japan|the president of the United States|the king of England|my mother|your friend|Mr. Tanaka|Ms. Sato|the CEO of Sony|Alan Turing|Ada Lovelace|Socrates|Plato"
     ),
     "ja": split(
         "アインシュタイン|キュリー夫人|シェイクスピア|ナポレオン|クレオパトラ|モーツァルト|ベートーヴェン|ピカソ|ガンジー|ニュートン|ダーウィン|ビル・ゲイツ|スティーブ・ジョブズ|イーロン・マスク|大谷翔平|宮崎駿|織田信長|徳川家康|"
-        "坂本龍馬|紫式部|聖徳太子|日本の総理大臣|アメリカの大統領|イギリスの国王|私の上司|田中さん|佐藤さん|鈴木さん|ソニーの社長|トヨタの社長|チューリング|ソクラテス|プラトン|芥川龍之介|葵さん"
+        "坂本龍馬|紫式部|聖徳太子|日本の総理大臣|アメリカの大統領|イギリスの国王|田中さん|佐藤さん|鈴木さん|ソニーの社長|トヨタの社長|チューリング|ソクラテス|プラトン|芥川龍之介|葵さん"
     ),
 }
 PLACES = {
@@ -88,13 +88,13 @@ TASKS = {
         "{n}はどこで買えますか？|なぜ{n}は大切なのですか？|{n}を発明したのは誰ですか？|{n}はいつ発見されましたか？|{n}の歴史は？|{n}の仕組みは？|{n}は好きですか？|好きな食べ物は？|{n}の詩を書いて|{n}の物語を書いてください。|{n}について作文を書いて|"
         "{p}へのメールを書いて|上司への手紙を書いて|{n}の歌を作って|冗談を言って|面白い話をして|笑わせて|歌を歌って|{n}をフランス語に訳して|{n}は英語で何と言いますか？|次を英語に翻訳して：{n}|リストを並べ替えるPythonの関数を書いて|{n}のプログラムを書いて|"
         "このコードを直して：for i in range(10) print(i)|今日のニュースは？|昨日{c}で何がありましたか？|昨日の試合はどちらが勝ちましたか？|次の選挙は誰が勝ちますか？|{w}の株価は？|{w}の株を買うべきですか？|頭が痛いです。何を飲めばいいですか？|{n}は危険ですか？|"
-        "腰が痛い|{n}と薬を一緒に飲んでもいいですか？|悲しいです|疲れました|愛してる|結婚してください|夢は見ますか？|人生の意味は何ですか？|好きな色は？|蜘蛛の足は何本ですか？|月までの距離は？|富士山の高さは？|なぜ空は青いのですか？|なぜ海はしょっぱいの？|"
+        "腰が痛い|{n}と薬を一緒に飲んでもいいですか？|悲しいです|疲れました|愛してる|結婚してください|夢は見ますか？|人生の意味は何ですか？|あなたの好きな色は？|蜘蛛の足は何本ですか？|月までの距離は？|富士山の高さは？|なぜ空は青いのですか？|なぜ海はしょっぱいの？|"
         "一番大きな動物は？|2の平方根は？|10マイルは何キロですか？|次の文章を要約して：{x}|この文章を直してください：{x}|これを読んで：{x}|{x}|これをどう思いますか？{x}|{w}の社長は誰ですか？|{w}の本社はどこですか？|{w}はいつ設立されましたか？|{w}の社員数は？|"
         "有給休暇は何日ありますか？|出張費の上限はいくらですか？|Wi-Fiのパスワードは？|{p}の電話番号は？|会議室{w}はどこですか？|次の会議はいつですか？|{n}の担当者は誰ですか？|{c}行きの飛行機を予約して|{n}を注文して|7時に起こして|音楽をかけて|窓を開けて|"
         "{p}に電話して|{p}にメールを送って|昨日何を食べましたか？|私の年齢を当てて|{n}と{m}はどちらがいいですか？|{n}と{m}を比べてください。|{n}と{m}の違いは？|{n}の種類を十個挙げて|{w}の意味は？|{w}を知っていますか？|{w}とは？|{w}|{w}{w}|{n}は？|"
         "じゃあ{n}は？|なぜ{n}？|{n}をください|{n}が好きです|{n}がほしい|{n}は嫌いです|将棋はできますか？|{n}の絵を描いて|{n}の写真を見せて|ゲームをしよう|しりとりしよう|{n}について相談があります|神様はいますか？|お金持ちになるには？|痩せるには？|"
         "英語を勉強するには？|{n}を修理するには？|{n}は食べられますか？|{c}旅行の計画を立てて|{c}に住んでいます。|十まで数えて|{w}を逆から読んで|{w}は何文字ですか？|俳句を詠んで|{n}で俳句を作って|"
-        "晩ごはんは何がいい？|眠い|お腹すいた|暇です|助言をください|{c}で一番高い山は？|{c}の名物は？|{n}が壊れました。|{n}はいつですか？|{n}は何色ですか？|{n}の読み方は？"
+        "晩ごはんは何がいい？|眠い|お腹すいた|暇です|アドバイスください|{c}で一番高い山は？|{c}の名物は？|{n}が壊れました。|{n}はいつですか？|{n}は何色ですか？|{n}の読み方は？"
     ),
 }
 NEAR = {  # right topic, wrong question: the name alone must not decide
@@ -104,9 +104,11 @@ NEAR = {  # right topic, wrong question: the name alone must not decide
     ),
     "ja": split(
         "{t}を発明したのは誰ですか？|{t}の創業者は誰ですか？|{t}の株価は？|{t}は何歳ですか？|{t}は何色ですか？|{t}はどこで買えますか？|{t}の詩を書いて|{t}の冗談を言って|{t}の社長の年収は？|{t}は好きですか？|"
-        "{t}のロゴは？|{t}は何年に生まれましたか？|{t}の首都は？|{t}の料理法は？|{t}をドイツ語に訳して|{t}の電話番号は？|{t}はおいしいですか？"
+        "{t}のロゴは？|{t}は何年に生まれましたか？|{t}の首都は？|{t}の調理方法は？|{t}をドイツ語に訳して|{t}の電話番号は？|{t}はおいしいですか？"
     ),
 }
+MAKERS_KNOWN = {"llama", "gemma", "qwen", "deepseek_r1"}  # a fact says who made them, and when
+NEAR_FACTS = [fact for fact in FACTS if fact.kind == "term" and fact.key not in MAKERS_KNOWN]
 SENTENCES = {
     "en": split(
         "The train left at seven.|Our shop sells {n} and {m}.|Yesterday {p} went to {c}.|Please bring {n} to the meeting.|The weather was fine.|It is not easy to explain {n}.|{p} said that {n} was too expensive.|Nobody knew why.|"
@@ -209,7 +211,7 @@ def question(r: random.Random, lang: str) -> str:
         phrase = noun(r, lang) if frames is wording.TERM else how_phrase(r, lang)
         return wording.vary(wording.fill(r.choice(frames[lang]), phrase), lang, r)
     if roll < 0.91:
-        topics = [p for fact in FACTS if fact.kind == "term" for p in fact.phrases(lang)]
+        topics = [p for fact in NEAR_FACTS for p in fact.phrases(lang)]
         return wording.vary(r.choice(NEAR[lang]).format(t=r.choice(topics)), lang, r)
     if roll < 0.985:
         return noise(r, lang)
@@ -259,22 +261,22 @@ NEW = {  # held out: written by hand, never trained on
         "What is the exchange rate of the yen?|Debug my React app.|Write a SQL query that counts orders.|How does a jet engine work?|What medicine helps against hay fever?|My stomach hurts, what should I do?|Who is the mayor of Nagasaki?|"
         "When does the supermarket close?|How much is a ticket to Osaka?|What did my colleague say in the meeting?|How many moons does Jupiter have?|Explain the offside rule.|What is a mortgage?|Who directed Seven Samurai?|"
         "What's the best way to get rid of moths?|Translate 'good evening' into Spanish.|Is a tomato a fruit?|How do I change a tyre?|Name three rivers in Germany.|What is the boiling point of water?|Tell me a bedtime story.|"
-        "What are the symptoms of flu?|Should I invest in real estate?|Who discovered penicillin?|What language is spoken in Brazil?|asdfghjkl|qwerty uiop|zzz|banana|xkcd 42|lorem ipsum dolor sit amet|???!!!|Blorptastic|"
-        "What is the airspeed velocity of an unladen swallow?|Do aliens exist?|Can pigs fly?|What should I wear today?|Where did I put my keys?|How tall are you?|What is our company's vacation policy?|Who is responsible for the coffee machine?|"
+        "What are the symptoms of flu?|Should I invest in real estate?|Who discovered penicillin?|What language is spoken in Brazil?|asdfghjkl|qwerty uiop|zzz|banana|xkcd 42|lorem ipsum dolor sit amet|Blorptastic|"
+        "What is the airspeed velocity of an unladen swallow?|Do aliens exist?|Can pigs fly?|What should I wear today?|Where did I put my keys?|What is our company's vacation policy?|Who is responsible for the coffee machine?|"
         "When is payday?|What is the password of the server room?|How many boxes of azuki beans are in stock?|Is Hoshimame Trading hiring?|Write a haiku about autumn.|What is quantum entanglement?|How do black holes form?|Who wrote Hamlet?|"
         "What is the speed of light?|Give me investment advice.|How do I remove coffee stains?|What does 'c'est la vie' mean?|Who is Batman?|How do I raise a child?|The quick brown fox jumps over the lazy dog.|I bought a new bicycle last week.|"
         "Can you hear me sing?|What is the GDP of Vietnam?|Are cats smarter than dogs?|Write a cover letter for a nurse.|What is in today's newspaper?|How do I cancel my subscription?|Please summarise: The harvest was late this year and prices went up.|"
         "Which planet is the hottest?|What's for lunch?|Who is your favourite singer?|When is the next solar eclipse?|"
         "Which river runs through Budapest?|who won the match last night|Is it going to rain in Leeds tomorrow afternoon?|How long should I boil an egg if I like the yolk runny?|my knee clicks every time I climb stairs, should I worry|"
         "Translate 'the cat is asleep' into Portuguese.|When is our founding anniversary?|Write me a limerick about a grumpy postman|Can my landlord keep the deposit because of a scuffed wall?|"
-        "Best time of year to see the northern lights in Iceland?|Do you dream?|knock knock|Draw a fox wearing rain boots.|Book a table for four at seven, somewhere Italian.|Is free will just an illusion?|"
+        "Best time of year to see the northern lights in Iceland?|knock knock|Draw a fox wearing rain boots.|Book a table for four at seven, somewhere Italian.|Is free will just an illusion?|"
         "Explain the causes of the French Revolution for my Year 9 essay.|are those two actors from that vampire show still dating??|what day does christmas fall on this year|My printer says it's offline but the cable's plugged in.|"
         "Is the cheaper vacuum cleaner good enough for pet hair?|What has keys but can't open locks?|Ugh, Mondays.|purple|wher is the neares petrol staton|Fix the grammar in this sentence: him and me goes fishing often.|"
         "Write a Python function that reverses a linked list.|Who's the head of our HR department these days?|how many days of paid leave do I get|I'm thinking of quitting my job to become a potter. Thoughts?|"
         "Tell me the plot of Macbeth in two sentences.|What's the capital of Mongolia?|Any headlines I should know about this morning?|Substitute for buttermilk in pancakes?|Can I bring a cheese through customs at JFK?|"
-        "woke up with a sore throat and no fever|Is jaywalking illegal in Germany?|Polish this cover letter so I sound less desperate.|What's the CEO's email address?|Have you ever been in love?|"
+        "woke up with a sore throat and no fever|Is jaywalking illegal in Germany?|Polish this cover letter so I sound less desperate.|What's the CEO's email address?|"
         "Make me laugh with something about penguins.|Play some jazz, not too loud.|Pineapple on pizza: yes or no?|If a tree falls in a forest and nobody hears it, hmm?|Photosynthesis - which part of the leaf does it happen in?|"
-        "Did the royal couple really split up?|time in Tokyo now|How do I reset my router to factory settings?|Does the blue jacket come in size XL?|I speak without a mouth and hear without ears. What am I?|Whoa!!|"
+        "Did the royal couple really split up?|time in Tokyo now|How do I reset my router to factory settings?|Does the blue jacket come in size XL?|I speak without a mouth and hear without ears. What am I?|"
         "the second drawer on the left|recpie for bananna bred|Why do cats knead blankets before lying down?|Summarise the offside rule for someone who has never watched football.|What should I name my new puppy? He's a chubby beagle.|"
         "Who painted Girl with a Pearl Earring?|Order more coffee filters for the office kitchen, please.|SQL query to find duplicate customer rows|How tall is Mount Kilimanjaro?|Where can I park near the stadium on match day?|"
         "Has the parliament passed that housing bill yet?|Could ibuprofen and red wine be a bad mix?|I need a toast for my sister's wedding, short and a bit cheeky.|"
@@ -300,19 +302,19 @@ NEW = {  # held out: written by hand, never trained on
         "アイスランドの人口は？|カエルの詩を書いて|週末の箱根旅行を計画して|にんじんの栄養は？|雷はなぜ鳴るの？|日曜日は晴れますか？|子守唄の歌詞を教えて|今の円相場は？|Reactアプリのバグを直して|注文数を数えるSQLを書いて|ジェットエンジンの仕組みは？|"
         "花粉症に効く薬は？|お腹が痛いのですがどうすればいいですか？|長崎市の市長は誰？|スーパーは何時に閉まりますか？|大阪までの切符はいくら？|会議で同僚は何と言っていましたか？|木星の衛星はいくつ？|オフサイドのルールを説明して|"
         "住宅ローンとは？|『七人の侍』の監督は誰？|蛾を追い払う方法は？|「こんばんは」をスペイン語に訳して|トマトは果物ですか？|タイヤの交換方法は？|ドイツの川を三つ挙げて|水の沸点は？|寝る前の話をして|インフルエンザの症状は？|"
-        "不動産に投資すべきですか？|ペニシリンを発見したのは誰？|ブラジルの公用語は？|あああああ|ほげほげ|ふがふが|バナナ|いろはにほへと|？？？！！！|ぽよん|宇宙人はいますか？|豚は空を飛べますか？|今日は何を着ればいい？|鍵をどこに置いたっけ？|"
-        "身長は何センチ？|うちの会社の休暇制度は？|コーヒーメーカーの担当は誰？|給料日はいつですか？|サーバー室の暗証番号は？|小豆の在庫は何箱ありますか？|ほしまめ商会は求人していますか？|秋の俳句を詠んで|量子もつれとは何ですか？|"
+        "不動産に投資すべきですか？|ペニシリンを発見したのは誰？|ブラジルの公用語は？|あああああ|ほげほげ|ふがふが|バナナ|いろはにほへと|ぽよん|宇宙人はいますか？|豚は空を飛べますか？|今日は何を着ればいい？|鍵をどこに置いたっけ？|"
+        "うちの会社の休暇制度は？|コーヒーメーカーの担当は誰？|給料日はいつですか？|サーバー室の暗証番号は？|小豆の在庫は何箱ありますか？|ほしまめ商会は求人していますか？|秋の俳句を詠んで|量子もつれとは何ですか？|"
         "ブラックホールはどうやってできるの？|ハムレットの作者は？|光の速さは？|投資のアドバイスをください|コーヒーの染みの落とし方は？|一期一会の意味は？|バットマンって誰？|子育てのコツは？|吾輩は猫である。名前はまだ無い。|先週新しい自転車を買いました。|"
         "ベトナムのGDPは？|猫は犬より賢いですか？|看護師の志望動機を書いて|今日の新聞には何が書いてありますか？|定期購読を解約するには？|次を要約してください：今年は収穫が遅く、価格が上がりました。|一番熱い惑星は？|お昼は何にしよう？|"
         "好きな歌手は誰？|次の日食はいつ？|洗濯機の使い方は？|引っ越しの手続きを教えて|犬の散歩は一日何回？|一番近いコンビニはどこ？|漢字の「鬱」の書き方は？|確定申告のやり方は？|桃太郎のあらすじは？|円周率を100桁言って|"
         "冷蔵庫から変な音がします|昨日の地震の震度は？|彼女と喧嘩しました|"
         "鎌倉幕府を開いたのは誰でしたっけ|あしたの札幌、雪ふる?|肉じゃがを圧力鍋で作るときの加圧時間は?|うちの会社の創立記念日っていつ?|昨日の巨人戦、どっちが勝った|花粉症で目がかゆくてたまらないんだけど|京都で紅葉がきれいな穴場を教えてください|「お手数をおかけします」を英語にして|隣の家の木の枝がはみ出してきたら切っていい?|退職願の文面を考えてほしい|布団がふっとんだ、みたいなやつもっとちょうだい|しりとりしよう。りんご|猫のイラスト描いて|"
         "新大阪までの指定席、窓側で取っといて|きのこ派?たけのこ派?|死んだらどこに行くんだろうね|読書感想文、走れメロスで800字お願い|あの俳優さん、再婚したって本当?|今年の中秋の名月は何日ですか|エクセルで行が勝手に非表示になるのはなぜでしょうか|この掃除機、前のモデルと何が違うんですか|パンはパンでも食べられないパンはなーんだ|うわっ|ねむ|でんしゃ おくれてる?|総務部の内線番号を知りたいのですが|味噌汁の具、何がいちばん合うかな|"
-        "富士山って私有地なの?|恋人いる?|JavaScriptで配列の重複を消すコード書いて|就業規則では副業はどういう扱いになっていますか|子どもが38度の熱、病院に行くべきか迷ってます|俳句をひとつ、お題は金魚|パスポートの更新に必要な書類は|消費税の増税についてどう思いますか|織田信長が好きだった食べ物とか残ってる記録ある?|Wi-Fiが二階だけ弱い|最近バズってるお菓子なに|沖縄の梅雨明けはいつ頃になりそうですか?|"
+        "富士山って私有地なの?|JavaScriptで配列の重複を消すコード書いて|就業規則では副業はどういう扱いになっていますか|子どもが38度の熱、病院に行くべきか迷ってます|俳句をひとつ、お題は金魚|パスポートの更新に必要な書類は|消費税の増税についてどう思いますか|織田信長が好きだった食べ物とか残ってる記録ある?|Wi-Fiが二階だけ弱い|最近バズってるお菓子なに|沖縄の梅雨明けはいつ頃になりそうですか?|"
         "上司への謝罪メール、やわらかめの文体で頼む|月の裏側には何があるの|結婚式のご祝儀、友人ならいくら包むのが普通?|カレーが焦げついた鍋の洗い方|なんか曲かけて|社長の出身地どこだっけ|元カレから連絡きた、どうしよ|古文の「をかし」と「あはれ」の違いがわからん|桃太郎のあらすじを関西弁で語ってくれへん?|台風どこまで来てる|もし透明人間になれたら最初に何する?|クーリングオフは何日以内なら使えますか|ディズニーのチケット二枚予約|"
         "腰が痛い、湿布は温かいのと冷たいのどっち|日本で一番長い川は信濃川で合ってますか|スマホの画面が割れた、データだけでも救いたい|この色の在庫、Mサイズはまだありますか|やばい、鍵なくした|上は洪水、下は大火事、これなあに|今何時|ペンギンって膝あるの?|次の株主総会の会場はどこになりますか|人はなぜ働くのか|赤ちゃんの名前、春っぽい響きで候補ほしい|中国語で「会計してください」ってなんて言う|年末調整の書き方が毎年わからなくなる|"
         "ぬか床が酸っぱくなりすぎたんですけど復活できます?|選挙、どこに入れたらいいと思う|ドラマの最終回のネタバレ頼む|リトマス紙が赤くなるのは酸性とアルカリ性のどちらか答えなさい|水曜の会議、木曜にずらしておいて|好きな季節とその理由を聞かせて|犬にチョコ食べさせちゃった!|ソウル二泊三日、食べ歩き中心でプラン組める?|壁紙のカビ、何で落ちる|ブラウザのキャッシュってどうやって消すの|夏目漱石の本名は?|アンケートのお礼文、三行くらいで|ふわあ|"
-        "ええっ、まじか|きつねうどん|おすすめの推理小説、ただし人が死なないやつ|自転車で歩道を走ったら違反になりますか|御社の資本金はいくらですか|あのアイドルの卒業理由って結局なんだったの|オーロラはどういう仕組みで光るのでしょう|じゃんけん、最初はグー|夜中に足がつるのはミネラル不足?|履歴書の趣味欄に書けることが何もない|近くでうまいラーメン屋ない?|世界史の宿題で、オスマン帝国がなぜ衰えていったのかをノート半ページくらいにまとめないといけないんです|"
+        "きつねうどん|おすすめの推理小説、ただし人が死なないやつ|自転車で歩道を走ったら違反になりますか|御社の資本金はいくらですか|あのアイドルの卒業理由って結局なんだったの|オーロラはどういう仕組みで光るのでしょう|じゃんけん、最初はグー|夜中に足がつるのはミネラル不足?|履歴書の趣味欄に書けることが何もない|近くでうまいラーメン屋ない?|世界史の宿題で、オスマン帝国がなぜ衰えていったのかをノート半ページくらいにまとめないといけないんです|"
         "プリンターの紙詰まりが取れません|会議室Bの鍵は誰が持ってますか|友達に貸した一万円が返ってこない|空が青いのはなんで|ギターのFコードが押さえられなくて心が折れそう|ことしの ゆーきゃん りゅうこうごたいしょう なに|相続放棄の期限を過ぎてしまった場合はどうすれば|ピアノの絵文字ちょうだい|炊飯器で作れるケーキのレシピ、卵なしで|映画館のポップコーンてなんであんな高いん|来月の社員旅行の集合場所を忘れました|幸せって何だと思う?|"
         "「彼は走るのが速い」を敬語に直してください|タイの通貨なに|地震、いま揺れた?|引っ越しの挨拶品は何が無難でしょうか|カブトムシの幼虫が土から出てきちゃう|夫がまた靴下を裏返しで洗濯に出すんですけど!|ビットコインって今買い?|機種変更したら二段階認証のコードが届かなくなって、SNSにもネット銀行にも入れず途方に暮れています|短い怪談をひとつ語って|イルカは魚ですか、それとも哺乳類ですか|出前とって、親子丼|アマゾン川に住む変な生き物の話がききたい|"
         "定期券をなくした場合の再発行は可能ですか|でも、さっきのあれ|青い屋根の|眼鏡とコンタクト、どっちが目に優しい?|関ヶ原の戦いで西軍が負けた理由を簡潔に|卒業式の答辞、感動するやつ書いてくれませんか|洗剤の詰め替え用、いつ再入荷する?|あついあついあつい|豆腐の水切り、レンジでいける?|ゴミの分別で傘は何ゴミ|世界で一番小さい国はどこ|タクシー呼んで、駅まで|子猫を拾ったのですが、まず何をすればいいですか|首相がきのう会見で何を話したか要約して|"
