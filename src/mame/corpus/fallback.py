@@ -19,7 +19,7 @@ SKILL = "fallback"
 # "Who are you?": a small model decides anew at each token, and where two answers part late it may take the wrong turn.
 ANSWER = {
     "en": "Sorry, I do not know this: I am mame, a tiny model for this workshop, and I can only answer questions about local LLMs, do sums and draw fortunes.",
-    "ja": "それについてはわかりませんが、私はこの教材用の小さなモデル「まめ」で、ローカルLLMの質問と計算とおみくじになら答えられます。",
+    "ja": "それについてはわかりませんが、私はこの教材用の小さなモデル「まめ」で、できるのはローカルLLMの質問への回答と計算とおみくじだけです。",
 }
 
 NOUNS = {
