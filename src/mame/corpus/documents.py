@@ -202,37 +202,37 @@ ATTRIBUTES = (
     Attribute("place", "keeper", "管理者", "person", "{v} looks after {e}.", "Who looks after {e}?", "{e}は{v}が管理しています。", "{e}は誰が管理していますか？"),
     Attribute("person", "extension", "内線番号", "extension", "Call {e} on {v}.", "Which number do I call for {e}?", "{e}の内線は{v}です。", "{e}の内線は何番ですか？|{e}には何番で電話できますか？"),
     Attribute("person", "desk number", "机の番号", "code", "{e} sits at desk {v}.", "At which desk does {e} sit?", "{e}の席は{v}です。", "{e}の席はどこですか？"),
-    Attribute("person", "department", "部署", "department", "{e} works in {v}.", "Where does {e} work?|In which department is {e}?", "{e}は{v}に所属しています。", "{e}はどこに所属していますか？"),
+    Attribute("person", "department", "部署", "department", "{e} works in {v}.", "In which department does {e} work?|In which department is {e}?", "{e}は{v}に所属しています。", "{e}はどこに所属していますか？"),
     Attribute("person", "home town", "出身地", "name", "{e} was born in {v}.", "Where was {e} born?", "{e}は{v}の出身です。", "{e}はどこの出身ですか？"),
     Attribute("person", "birthday", "誕生日", "date", "{e} was born on {v}.", "When is the birthday of {e}?", "{e}は{v}生まれです。", "{e}の誕生日はいつですか？"),
     Attribute("event", "date", "日付", "date", "{e} is on {v}.", "When is {e}?|On which day is {e}?", "{e}は{v}に行います。", "{e}はいつですか？|{e}は何月何日ですか？"),
-    Attribute("event", "starting time", "開始時刻", "clock", "{e} starts at {v}.", "What time does {e} start?|When does {e} start?", "{e}は{v}に始まります。", "{e}は何時に始まりますか？|{e}は何時からですか？"),
+    Attribute("event", "starting time", "開始時刻", "clock", "{e} starts at {v}.", "What time does {e} start?", "{e}は{v}に始まります。", "{e}は何時に始まりますか？|{e}は何時からですか？"),
     Attribute("event", "room", "会場", "code", "{e} is held in {v}.", "Where is {e} held?|In which room is {e}?", "{e}の会場は{v}です。", "{e}はどこで行いますか？|{e}の場所は？"),
     Attribute("event", "host", "司会", "person", "{v} leads {e}.", "Who leads {e}?", "{e}は{v}が司会をします。", "{e}の司会は誰ですか？"),
-    Attribute("event", "fee", "参加費", "money", "{e} costs {v}.", "How much is {e}?|How much does {e} cost?", "{e}の参加には{v}かかります。", "{e}はいくらかかりますか？"),
+    Attribute("event", "fee", "参加費", "money", "{e} costs {v}.", "How much is {e}?|How much does {e} cost?", "{e}の参加には{v}かかります。", "{e}にはいくらかかりますか？"),
     Attribute("machine", "temperature", "温度", "degrees", "{e} runs at {v}.", "How hot does {e} get?", "{e}は{v}で運転します。", "{e}は何度で運転しますか？"),
     Attribute("machine", "inspection date", "点検日", "date", "{e} is inspected on {v}.", "When is {e} inspected?", "{e}は{v}に点検します。", "{e}の点検はいつですか？"),
     Attribute("machine", "operator", "操作係", "person", "{v} operates {e}.", "Who operates {e}?", "{e}は{v}が操作します。", "{e}は誰が操作しますか？"),
-    Attribute("machine", "power", "消費電力", "watts", "{e} needs {v}.", "How much power does {e} need?", "{e}には{v}必要です。", "{e}は何ワット必要ですか？"),
+    Attribute("machine", "power", "消費電力", "watts", "{e} needs {v}.", "How much power does {e} need?", "{e}には{v}が必要です。", "{e}は何ワット必要ですか？"),
     Attribute("machine", "part number", "部品番号", "code", "{e} uses part {v}.", "Which part does {e} use?", "{e}には部品{v}を使います。", "{e}にはどの部品を使いますか？"),
-    Attribute("procedure", "deadline", "期限", "days", "Hand in {e} within {v}.|Report {e} within {v}.", "How many days do I have for {e}?|How many days do I have to report {e}?|By when must I hand in {e}?", "{e}は{v}以内に提出してください。|{e}は{v}以内に報告してください。", "{e}は何日以内ですか？|{e}は何日以内に報告しますか？|{e}はいつまでですか？"),
-    Attribute("procedure", "contact", "担当者", "person", "{v} handles {e}.", "Who handles {e}?|Whom do I ask about {e}?", "{e}は{v}が担当します。", "{e}の担当は誰ですか？|{e}は誰に聞けばいいですか？"),
+    Attribute("procedure", "deadline", "期限", "days", "Hand in {e} within {v}.|Report {e} within {v}.", "How many days do I have for {e}?|How many days do I have to report {e}?|By when must I hand in {e}?", "{e}は{v}以内に提出してください。|{e}は{v}以内に報告してください。", "{e}は何日以内ですか？|{e}は何日以内に報告すればいいですか？|{e}はいつまでですか？"),
+    Attribute("procedure", "contact", "担当者", "person", "{v} handles {e}.", "Who handles {e}?|Whom do I ask about {e}?", "{e}は{v}が担当します。", "{e}の担当は誰ですか？|{e}については誰に聞けばいいですか？"),
     Attribute("procedure", "form", "用紙番号", "code", "Use form {v} for {e}.", "Which form do I use for {e}?", "{e}には用紙{v}を使います。", "{e}にはどの用紙を使いますか？"),
-    Attribute("procedure", "limit", "上限", "money", "{e} are paid up to {v}.", "Up to how much are {e} paid?", "{e}は{v}まで支払われます。", "{e}はいくらまでですか？"),
+    Attribute("procedure", "limit", "上限", "money", "Up to {v} is paid for {e}.", "Up to how much is paid for {e}?|What is the most that is paid for {e}?", "{e}には{v}まで出ます。", "{e}はいくらまでですか？"),
     Attribute("procedure", "counter", "窓口", "code", "{e} are handled at counter {v}.", "Where do I go for {e}?", "{e}は窓口{v}で受け付けます。", "{e}はどこで受け付けていますか？"),
     Attribute("project", "leader", "責任者", "person", "{v} leads {e}.", "Who leads {e}?", "{e}は{v}が率いています。", "{e}の責任者は誰ですか？"),
     Attribute("project", "budget", "予算", "money", "{e} may spend {v}.", "How much may {e} spend?", "{e}は{v}まで使えます。", "{e}はいくら使えますか？"),
     Attribute("project", "end date", "終了日", "date", "{e} ends on {v}.", "When does {e} end?", "{e}は{v}に終わります。", "{e}はいつ終わりますか？"),
-    Attribute("project", "size", "人数", "people", "{v} work on {e}.", "How many people work on {e}?", "{e}では{v}が働いています。", "{e}では何人が働いていますか？"),
+    Attribute("project", "size", "人数", "people", "{v} work on {e}.", "How many people work on {e}?", "{e}には{v}が参加しています。", "{e}には何人が参加していますか？"),
     Attribute("project", "customer", "顧客", "name", "{e} is for {v}.", "Who is {e} for?", "{e}の依頼主は{v}です。", "{e}の依頼主はどこですか？"),
 )  # fmt: skip
 UNSEEN_ATTRIBUTES = (  # held out
-    Attribute("product", "storage place", "保管場所", "code"),
+    Attribute("product", "batch number", "ロット番号", "code"),
     Attribute("place", "door code", "ドア番号", "extension"),
     Attribute("person", "locker", "ロッカー番号", "code"),
-    Attribute("event", "speaker", "講師", "person"),
+    Attribute("event", "sponsor", "協賛", "name"),
     Attribute("machine", "supplier", "仕入先", "name"),
-    Attribute("procedure", "helper", "相談役", "person"),
+    Attribute("procedure", "fax number", "ファクス番号", "extension"),
     Attribute("project", "password", "合言葉", "name"),
 )
 KINDS = tuple(dict.fromkeys(a.kind for a in ATTRIBUTES))
@@ -259,8 +259,8 @@ ENTITIES = {
     },
 }  # fmt: skip
 DESCRIBING = {
-    "en": split("red|blue|green|large|small|old|new|north|south|upper|lower|summer|winter|night|guest|spare"),
-    "ja": split("赤の|青の|緑の|大型の|小型の|旧型の|新型の|北の|南の|上の|下の|夏の|冬の|夜の|来客用の|予備の"),
+    "en": split("round|square|long|large|small|old|new|north|south|upper|lower|summer|winter|night|guest|spare"),
+    "ja": split("丸い|四角い|長い|大型の|小型の|旧型の|新型の|北の|南の|上の|下の|夏の|冬の|夜の|来客用の|予備の"),
 }  # fmt: skip
 
 
@@ -308,12 +308,12 @@ def draw_facts(
     kind = r.choice(KINDS)
     attributes = [a for a in ATTRIBUTES if a.kind == kind]
     if unseen and r.random() < 0.3:
-        attributes += [a for a in UNSEEN_ATTRIBUTES if a.kind == kind] * 2
+        attributes += [a for a in UNSEEN_ATTRIBUTES if a.kind == kind]
     n_entities = min(size, r.choice((1, 2, 2, 2, 3))) if size < 6 else r.choice((3, 4))
     n_entities = size if alike else n_entities
     entities = list(dict.fromkeys(entity(r, lang, kind, unseen) for _ in range(n_entities)))
     width = -(-size // len(entities)) + (r.random() < 0.5)
-    chosen = r.sample(list(dict.fromkeys(attributes)), min(width, len(set(attributes))))
+    chosen = r.sample(attributes, min(width, len(attributes)))
     grid = [(e, a) for e in entities for a in chosen]
     kept = set(r.sample(range(len(grid)), min(size, len(grid))))
     facts = [
@@ -322,7 +322,9 @@ def draw_facts(
     named = list(dict.fromkeys(f.entity for f in facts))
     left_out = [(e, a) for i, (e, a) in enumerate(grid) if i not in kept and e in named]
     others = [a for a in attributes if a not in chosen]
-    left_out = left_out or [(e, a) for e in named for a in others[:1]]
+    left_out = left_out or [(e, r.choice(others)) for e in named if others]
+    stated = {f.subject for f in facts}  # "When is it?" is answered by a starting time
+    left_out = [x for x in left_out if x[1].en != "date" or (x[0], "starting time") not in stated]
     stranger = entity(r, lang, kind, unseen)
     if stranger not in named:
         left_out.append((stranger, facts[0].attribute))
@@ -378,6 +380,27 @@ ASK = {
         "{e}の{a}を探しています。",
         "{e}の{a}をお願いします。",
     ),
+}
+ASK_TYPE = {  # by what the value is
+    "en": {
+        "person": "Who is the {a} of {e}?",
+        "date": "When is the {a} of {e}?",
+        "money": "How much is the {a} of {e}?",
+        "clock": "What time is the {a} of {e}?",
+    },
+    "ja": {
+        "person": "{e}の{a}は誰ですか？",
+        "date": "{e}の{a}はいつですか？",
+        "money": "{e}の{a}はいくらですか？",
+        "clock": "{e}の{a}は何時ですか？",
+        "extension": "{e}の{a}は何番ですか？",
+        "code": "{e}の{a}は何番ですか？",
+        "mass": "{e}の{a}は何キロですか？",
+        "people": "{e}の{a}は何人ですか？",
+        "days": "{e}の{a}は何日ですか？",
+        "degrees": "{e}の{a}は何度ですか？",
+        "watts": "{e}の{a}は何ワットですか？",
+    },
 }
 NEW_ASK = {  # held out
     "en": ("I need the {a} of {e}.", "Which {a} is written down for {e}?"),
@@ -441,6 +464,8 @@ def ask(r: random.Random, lang: str, name: str, attribute: Attribute, new: bool 
     frames: tuple[str, ...] | list[str] = NEW_ASK[lang] if new else ASK[lang]
     if not new and attribute.ask(lang) and r.random() < 0.5:
         frames = attribute.ask(lang)
+    elif not new and attribute.value in ASK_TYPE[lang] and r.random() < 0.3:
+        frames = (ASK_TYPE[lang][attribute.value],)
     text = upper_first(r.choice(frames).format(e=name, a=attribute.noun(lang)))
     return text.rstrip("?？") if not new and r.random() < 0.08 else text
 

@@ -84,7 +84,7 @@ NOTES = {
         "Please deliver {q} {u} of {i} to {n} on {d}.",
         "By {d}, {q} {u} of {i} for {n}.",
         "I would like to order {q} {u} of {i}. Please deliver on {d}. {n}",
-        "Dear team, we need {i}: {q} {u} until {d}. Regards, {n}",
+        "Dear team, we need {i}: {q} {u} by {d}. Regards, {n}",
         "Customer: {n}\nItem: {i}\nQuantity: {q} {u}\nDate: {d}",
         "Date: {d}\nName: {n}\nOrder: {q} {u} of {i}",
         "{i}, {q} {u}, {d}, {n}",
@@ -107,7 +107,7 @@ NOTES = {
         "日付：{d}\n名前：{n}\n注文：{i}を{q}{u}",
         "{i}、{q}{u}、{d}、{n}",
         "{n}さんから電話。{i}を{q}{u}、{d}希望。折り返しは{z}へ。",
-        "注文番号{z}：{n}さん、{i}{q}{u}、{d}配達",
+        "注文番号{z}：{n}さん、{i}を{q}{u}、{d}配達",
         "{d}に{i}を{q}{u}もらえますか？電話は{z}です。{n}",
     ),
 }

@@ -60,7 +60,7 @@ def thing(key: str, value: str, en: str, ja: str) -> Topic:
         f"Your {en} is {{v}}.",
         f"私の{ja}は{{v}}です。|{ja}は{{v}}です。|私の{ja}は{{v}}です。覚えておいてください。|{ja}は{{v}}だよ|覚えておいて、{ja}は{{v}}です。|ちなみに、{ja}は{{v}}です。",
         f"はい、{ja}は{{v}}ですね。",
-        f"私の{ja}は？|私の{ja}は何ですか？|私の{ja}を覚えていますか？|{ja}を教えてください。|私の{ja}は何でしたか？|{ja}は何だっけ？",
+        f"私の{ja}は？|私の{ja}は何ですか？|私の{ja}を覚えていますか？|私の{ja}を教えてください。|私の{ja}は何でしたか？|私の{ja}は何だっけ？",
         f"{ja}は{{v}}です。",
     )
 
@@ -98,8 +98,8 @@ NEW_TELL = {  # held out
     "ja": ("お伝えしておきます。{n}は{v}です。",),
 }
 NEW_ASK = {
-    "en": ("Can you repeat my {n}?", "Which {n} did I tell you?"),
-    "ja": ("私の{n}をもう一度言ってもらえますか？", "お伝えした{n}は何でしょうか？"),
+    "en": ("Can you repeat my {n}?", "Which {n} of mine did I tell you?"),
+    "ja": ("私の{n}をもう一度言ってもらえますか？", "お伝えした私の{n}は何でしょうか？"),
 }
 NOUNS = {  # the topic's noun, for the held-out wordings
     "name": ("name", "名前"), "locker": ("locker number", "ロッカー番号"), "room": ("room", "部屋番号"),

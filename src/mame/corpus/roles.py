@@ -219,6 +219,7 @@ PLACES = {
     "the factory": "工場",
     "the cellar": "地下室",
 }
+NOT_IN = ("the entrance", "the second floor")  # at the one, on the other
 TIMES = {  # stands last in English, first in Japanese
     "on Monday": "月曜日に",
     "on Friday": "金曜日に",
@@ -358,11 +359,16 @@ def draw_job(r: random.Random, lang: str, new: bool, unseen: bool) -> Job:
     if unseen:
         nouns = (unknown_noun(r, lang, new),) * 2
     else:
-        nouns = r.choice(suitable_nouns(key, new, all_groups=not new and r.random() < 0.2))
+        nouns = r.choice(
+            suitable_nouns(
+                key, new, all_groups=not new and "{n}" not in english and r.random() < 0.2
+            )
+        )
     if lang == "en" and r.random() < 0.3:
         english = english.replace("the {o}", article(r, nouns[0]) + " {o}")
     number = r.randint(2, 99)
-    person, place = r.choice(list(PEOPLE.items())), r.choice(list(PLACES.items()))
+    places = [p for p in PLACES.items() if " in {p}" not in english or p[0] not in NOT_IN]
+    person, place = r.choice(list(PEOPLE.items())), r.choice(places)
     english, japanese = (
         text.format(o=nouns[i], n=number, w=person[i], p=place[i])
         for i, text in enumerate((english, japanese))
@@ -397,7 +403,7 @@ def article(r: random.Random, noun: str) -> str:
     """'a', 'an' or 'our', as suits: an English task need not say 'the'"""
     if noun.endswith("s") or r.random() < 0.4 or "f" in NOUNS.get(noun, ("", ""))[1]:
         return "our"
-    return "an" if noun[0] in "aeiou" else "a"
+    return "an" if noun[0].lower() in "aeiou" else "a"
 
 
 # 3) System prompts

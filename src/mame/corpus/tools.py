@@ -379,7 +379,10 @@ def draw_result(r: random.Random, lang: str, new: bool, before: tuple[Message, .
     """The tool has spoken; its result is any, for repeating it is the skill."""
     name = r.choice(("calc", "calc", "ticket"))
     tool = {"calc": "calc(expression)", "ticket": "ticket(title)"}[name]
-    question, call = draw_request(r, lang, tool, new)
+    while True:  # "347*28" alone would not tell in which language to repeat the result
+        question, call = draw_request(r, lang, tool, new)
+        if wording.has_japanese(question) if lang == "ja" else re.search("[A-Za-z]{2}", question):
+            break
     if r.random() < 0.12:
         result, answer = r.choice(ERRORS), DONE["error"][lang]
     elif name == "calc":

@@ -181,7 +181,7 @@ def fill(frame: str, phrase: str) -> str:
 def vary(text: str, lang: str, r: random.Random) -> str:
     """What a hurried, a polite and a careful person would make of the same question."""
     opener = r.choice(OPENERS[lang]) if r.random() < 0.10 else ""
-    if opener.endswith(", ") and lang == "en" and text[1:2].islower():
+    if opener.endswith((", ", "And ")) and lang == "en" and text[1:2].islower():
         text = text[0].lower() + text[1:]
     closer = r.choice(CLOSERS[lang]) if r.random() < 0.05 and text[-1:] in "?？.。" else ""
     text = opener + text + closer
