@@ -62,18 +62,23 @@ def to_copies(tokenizer: Any, sample: Sample, thinking: bool) -> tuple[Look, ...
     """From before a copied word in the answer to the word itself, where only one can be meant.
 
     That is the one in the last turn, several of which are taken in turn; or else the last one told.
-    A bare number that the last turn holds twice is left out.
+    A bare number that the last turn holds twice is left out. Of a sum the numbers stand in the
+    first line of its thought, with zeros before them where the columns need some.
     """
     at = Written(tokenizer, sample, thinking)
     text = at.text
-    answer = len(text) - len(sample.answer + chat.TURN_END)
+    answer = len(text) - len(chat.render_answer(sample, thinking))
     turn = text.rfind(sample.question, 0, answer)
+    written = text[answer:].partition("\n")[0] if sample.thought and thinking else text[answer:]
+    if sample.thought and not thinking:
+        return ()
     found: list[Look] = []
     for word in sample.copied:
         whole = re.compile(rf"(?<!\d){re.escape(word)}(?!\d)")  # not the 2 of 12
         here = [m.start() for m in whole.finditer(text, turn, turn + len(sample.question))]
         sources = here or [m.start() for m in whole.finditer(text, 0, turn)][-1:]
-        places = [m.start() for m in whole.finditer(text, answer)]
+        inside = re.compile(rf"(?<!\d)0*({re.escape(word)})(?!\d)")
+        places = [answer + m.start(1) for m in inside.finditer(written)]
         if len(sources) == 1:
             sources *= len(places)
         elif word.isdigit():

@@ -9,7 +9,7 @@ pytest.importorskip("torch", reason="needs the extra 'train'")
 import torch
 
 from mame import chat, pointers, tokenizer
-from mame.corpus import documents, fields, recall, roles, tools
+from mame.corpus import documents, fields, recall, roles, sums, tools
 from mame.corpus.sample import LANGS, Sample
 
 
@@ -85,6 +85,20 @@ def test_a_copied_word_in_an_answer_looks_at_the_same_word(pieces, skill, lang, 
                 ahead = pieces.decode(ids[start : start + 60]).lstrip()
                 assert any(begins(ahead, word) for word in sample.copied)
     assert n_found > 40
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_the_numbers_of_a_thought_look_at_those_of_the_question(pieces, lang):
+    r = random.Random(f"numbers/{lang}")
+    n_found = 0
+    for sample in (sums.draw(r, lang) for _ in range(100)):
+        assert pointers.looks(pieces, sample, False) == ()
+        ids, _ = chat.encode_sample(pieces, sample, True)
+        for _, looking, seen in pointers.looks(pieces, sample, True):
+            n_found += 1
+            written, asked = (pieces.decode(ids[i : i + 8]).lstrip() for i in (looking + 1, seen))
+            assert any(begins(written, n) and begins(asked, n) for n in sample.copied)
+    assert n_found > 100
 
 
 def test_a_number_that_stands_twice_is_left_out(pieces):

@@ -56,11 +56,11 @@ def thing(key: str, value: str, en: str, ja: str) -> Topic:
         value,
         f"My {en} is {{v}}.|My {en} is {{v}}.|Please remember: my {en} is {{v}}.|my {en} is {{v}}|Remember my {en}: {{v}}|By the way, my {en} is {{v}}.",
         f"OK, your {en} is {{v}}.",
-        f"What is my {en}?|What is my {en}?|What's my {en}?|Do you remember my {en}?|Tell me my {en}.|What was my {en}?|what is my {en}",
+        f"What is my {en}?|What is my {en}?|What's my {en}?|Do you remember my {en}?|Tell me my {en}.|What was my {en}?|what is my {en}|Remind me of my {en}.|I told you my {en}. What is it?|Say my {en}, please.|Which {en} did I mention?|Do you still know my {en}?|Earlier I gave you my {en}. What was it?",
         f"Your {en} is {{v}}.",
         f"私の{ja}は{{v}}です。|{ja}は{{v}}です。|私の{ja}は{{v}}です。覚えておいてください。|{ja}は{{v}}だよ|覚えておいて、{ja}は{{v}}です。|ちなみに、{ja}は{{v}}です。",
         f"はい、{ja}は{{v}}ですね。",
-        f"私の{ja}は？|私の{ja}は何ですか？|私の{ja}を覚えていますか？|私の{ja}を教えてください。|私の{ja}は何でしたか？|私の{ja}は何だっけ？",
+        f"私の{ja}は？|私の{ja}は何ですか？|私の{ja}を覚えていますか？|私の{ja}を教えてください。|私の{ja}は何でしたか？|私の{ja}は何だっけ？|さっき言った私の{ja}は？|私が教えた{ja}を言ってください。|前に話した私の{ja}は何ですか？|私の{ja}を確認させてください。|私の{ja}、まだ覚えてる？",
         f"{ja}は{{v}}です。",
     )
 

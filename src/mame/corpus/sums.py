@@ -21,6 +21,7 @@ import random
 import re
 
 from mame.corpus import wording
+from mame.corpus.facts import split
 from mame.corpus.sample import Sample, normalise
 from mame.corpus.word_problems import WORD
 
@@ -89,41 +90,33 @@ WRITTEN = {
 }
 
 NOUNS = {  # Japanese: noun and counter
-    "en": (
-        "beans",
-        "bags of azuki",
-        "bags of soybeans",
-        "black beans",
-        "bean cakes",
-        "cups",
-        "plates",
-        "pencils",
-        "books",
-        "stamps",
-        "apples",
-        "tins of tea",
-        "cookies",
-        "notebooks",
-        "chairs",
-        "bottles",
+    "en": split(
+        "beans|bags of azuki|bags of soybeans|black beans|bean cakes|cups|plates|pencils|books|stamps|apples|tins of tea|"
+        "cookies|notebooks|chairs|bottles|bags of rice|boxes|baskets|bowls|spoons|forks|knives|pots|"
+        "pans|kettles|lamps|bulbs|cables|batteries|keyboards|mice|screens|printers|phones|clocks|"
+        "watches|keys|locks|doors|windows|shelves|desks|tables|stools|rugs|towels|blankets|"
+        "pillows|shirts|hats|scarves|gloves|shoes|boots|socks|buttons|needles|ribbons|balls|"
+        "bats|rackets|dolls|kites|marbles|cards|coins|medals|posters|maps|letters|parcels|"
+        "envelopes|folders|pens|brushes|crayons|erasers|rulers|magazines|comics|photos|pictures|records|"
+        "drums|flutes|eggs|loaves of bread|cakes|pies|muffins|sandwiches|bags of flour|bags of sugar|packets of salt|jars of honey|"
+        "jars of jam|cans of paint|cans of soup|cartons of milk|boxes of cocoa|sacks of rice|sacks of potatoes|potatoes|onions|carrots|tomatoes|peppers|"
+        "melons|lemons|oranges|peaches|pears|plums|cherries|nuts|seeds|bulbs of garlic|roses|tulips|"
+        "plants|trees|ducks|fish|bricks|tiles|planks|nails|screws|pipes|tyres|wheels|"
+        "bicycles|tents|ropes|flags|signs|balloons|candies|biscuits|rice crackers|chickpeas|peas|sesame balls|"
+        "raincoats|torches|tokens|forms"
     ),
-    "ja": (
-        "豆菓子 個",
-        "小豆 袋",
-        "大豆 袋",
-        "黒豆 袋",
-        "まんじゅう 個",
-        "コップ 個",
-        "皿 枚",
-        "鉛筆 本",
-        "本 冊",
-        "切手 枚",
-        "りんご 個",
-        "お茶 缶",
-        "クッキー 枚",
-        "ノート 冊",
-        "封筒 枚",
-        "瓶 本",
+    "ja": split(
+        "豆菓子 個|小豆 袋|大豆 袋|黒豆 袋|まんじゅう 個|コップ 個|皿 枚|鉛筆 本|本 冊|切手 枚|りんご 個|お茶 缶|"
+        "クッキー 枚|ノート 冊|封筒 枚|瓶 本|米 袋|小麦粉 袋|砂糖 袋|塩 袋|パン 個|ケーキ 個|パイ 個|プリン 個|"
+        "ゼリー 個|せんべい 枚|あめ 個|チョコレート 枚|ガム 枚|牛乳 本|ジュース 本|ジャム 瓶|はちみつ 瓶|缶詰 缶|卵 個|じゃがいも 個|"
+        "玉ねぎ 個|にんじん 本|大根 本|きゅうり 本|トマト 個|なす 本|キャベツ 個|レモン 個|みかん 個|もも 個|なし 個|すいか 個|"
+        "バナナ 本|くり 個|くるみ 個|茶わん 個|どんぶり 個|スプーン 本|フォーク 本|はし 本|なべ 個|やかん 個|バケツ 個|かご 個|"
+        "段ボール 枚|ふくろ 枚|タオル 枚|毛布 枚|座布団 枚|シャツ 枚|帽子 個|手袋 枚|ボタン 個|リボン 本|糸 本|針 本|"
+        "ボール 個|バット 本|ラケット 本|こま 個|たこ 枚|カード 枚|メダル 枚|コイン 枚|ポスター 枚|地図 枚|はがき 枚|手紙 通|"
+        "小包 個|ペン 本|筆 本|消しゴム 個|定規 本|絵本 冊|雑誌 冊|辞書 冊|教科書 冊|写真 枚|絵 枚|電池 本|"
+        "電球 個|ランプ 個|時計 個|鍵 本|机 台|パソコン 台|電話 台|自転車 台|台車 台|タイヤ 本|れんが 個|タイル 枚|"
+        "板 枚|くぎ 本|ねじ 本|ひも 本|ロープ 本|旗 本|看板 枚|風船 個|花 本|苗 本|球根 個|植木鉢 個|"
+        "魚 匹|めだか 匹|にわとり 羽|申込書 枚|書類 枚|名札 枚|札 枚"
     ),
 }
 NEW_NOUNS = {
@@ -131,8 +124,12 @@ NEW_NOUNS = {
     "ja": ("えんどう豆 袋", "ようかん 本", "傘 本", "ろうそく 本", "チケット 枚"),
 }
 NAMES = {
-    "en": ("Aoi", "Mame", "Ken", "Yui", "Tom", "Anna", "Sora", "Mika", "Ben", "Emma"),
-    "ja": ("葵さん", "まめ", "健さん", "結衣さん", "佐藤さん", "鈴木さん", "空さん", "店長"),
+    "en": split(
+        "Aoi|Mame|Ken|Yui|Tom|Anna|Sora|Mika|Ben|Emma|Jun|Emi|Taro|Hana|Leo|Nina|Paul|Rosa|Sam|Tina|Hugo|Ida|Kate|Max|Eva|Noah"
+    ),
+    "ja": split(
+        "葵さん|まめ|健さん|結衣さん|佐藤さん|鈴木さん|空さん|店長|純さん|恵美さん|太郎さん|花さん|高橋さん|伊藤さん|山本さん|中村さん|小林さん|加藤さん|先生|母|妹|友だち"
+    ),
 }
 NEW_NAMES = {"en": ("Haruto", "Olga", "Rin"), "ja": ("陽斗さん", "渡辺さん", "凛さん")}
 
@@ -369,6 +366,7 @@ def draw(
         str(evaluate(expression)),
         key=f"{band}:{expression}",
         thought=think(expression),
+        copied=tuple(map(str, numbers)),
     )
 
 

@@ -196,6 +196,14 @@ ASK_TICKET = {
         "Report this to the help desk: {t}",
         "I need a ticket: {t}.",
         "Can you open a ticket? {t}",
+        "Could you raise a ticket about this? {t}",
+        "Log a ticket for this problem: {t}",
+        "Will you submit a ticket for us? {t}",
+        "New ticket please. {t}",
+        "Would you send a ticket to the help desk? {t}",
+        "Tell the help desk: {t}",
+        "Start a ticket for me: {t}",
+        "Something for the ticket system: {t}",
     ),
     "ja": (
         "チケットを作って：{t}",
@@ -210,6 +218,12 @@ ASK_TICKET = {
         "チケットを開いてください。件名は「{t}」です。",
         "チケットをお願いします。{t}",
         "チケットを登録してください：{t}",
+        "次の件をチケットにしてもらえますか？{t}",
+        "ヘルプデスク宛てにチケットを出してください：{t}",
+        "この件のチケットを作ってほしいです。{t}",
+        "チケット管理に入れておいて：{t}",
+        "ヘルプデスクに伝えてください。{t}",
+        "チケットを一件お願いしたいです：{t}",
     ),
 }
 NEW_ASK_TICKET = {
