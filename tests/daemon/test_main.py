@@ -131,7 +131,7 @@ def test_a_signal_ends_server_and_children_and_removes_the_ready_file(tmp_path, 
         client.create("tiny", files={"t.gguf": client.create_blob(tiny_gguf)})
         client.generate("tiny", "x", options={"num_predict": 1})
         [worker] = daemon.children()
-        stream = client.generate("tiny", "never stop", raw=True, stream=True, options=ENDLESS)
+        stream = client.generate("tiny", "again and again", raw=True, stream=True, options=ENDLESS)
         next(stream)
         daemon.process.send_signal(signal.SIGINT)
         with pytest.raises(ResponseError):  # a line that says so, not a broken connection

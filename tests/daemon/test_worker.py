@@ -314,9 +314,16 @@ def test_killed_between_two_requests_the_second_is_answered(client, worker):
 
 
 def endless(client, stream=True):
-    """A run of thousands of tokens: the greedy tiny model goes round in circles."""
+    """A run of thousands of tokens: after this prompt the greedy tiny model goes round in circles.
+
+    After most others it stops by itself within some hundred.
+    """
     options = {"num_predict": 5000, "temperature": 0}
-    return client.generate("tiny", "never stop", raw=True, stream=stream, options=options)
+    return client.generate("tiny", "again and again", raw=True, stream=stream, options=options)
+
+
+def test_the_endless_run_does_not_stop_by_itself(client):
+    assert endless(client, stream=False).eval_count == 5000
 
 
 def test_killed_under_a_stream_it_ends_with_an_error_line_and_the_next_is_answered(client, worker):
