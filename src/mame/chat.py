@@ -4,6 +4,7 @@ ChatML turns. With thinking on the prompt ends in an open `<think>`, with thinki
 empty one; thoughts of earlier turns are dropped. It knows no weights and no training loop.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Any
 
@@ -97,15 +98,39 @@ def split_answer(text: str, thinking: bool) -> tuple[str, str]:
     return thought.strip(), answer.strip() if closed else ""
 
 
+class Encoded:
+    """A sample as text and as tokens, and which token a character stands in."""
+
+    def __init__(self, tokenizer: Any, sample: Sample, thinking: bool) -> None:
+        self.text = ""
+        self.ids: list[int] = []
+        self.weights: list[float] = []  # how much predicting each token counts
+        self.starts: list[int] = []  # of each token, its first character
+        self.ends: list[int] = []
+        for text, weight in weighted(sample, thinking):
+            new = tokenizer.encode(text, add_special_tokens=False)
+            self.ids += new.ids
+            self.weights += [weight] * len(new.ids)
+            self.starts += [len(self.text) + start for start, _ in new.offsets]
+            self.ends += [len(self.text) + end for _, end in new.offsets]
+            self.text += text
+
+    def first(self, start: int) -> int:
+        """The token that the character at `start` begins in, be it with the end of another."""
+        token = bisect_right(self.starts, start) - 1
+        while token and self.ends[token - 1] > start:
+            token -= 1
+        return token
+
+    def last(self, end: int) -> int:
+        """The token of the last character before `end`."""
+        return bisect_right(self.starts, end - 1) - 1
+
+
 def encode_sample(tokenizer: Any, sample: Sample, thinking: bool) -> tuple[list[int], list[float]]:
     """Token ids and, for each, how much predicting it counts."""
-    ids: list[int] = []
-    weights: list[float] = []
-    for text, weight in weighted(sample, thinking):
-        new = tokenizer.encode(text, add_special_tokens=False).ids
-        ids += new
-        weights += [weight] * len(new)
-    return ids, weights
+    encoded = Encoded(tokenizer, sample, thinking)
+    return encoded.ids, encoded.weights
 
 
 def weighted(sample: Sample, thinking: bool) -> list[tuple[str, float]]:

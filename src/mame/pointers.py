@@ -11,7 +11,6 @@ This module knows no training loop.
 """
 
 import re
-from bisect import bisect_right
 from typing import Any
 
 from mame import chat
@@ -28,52 +27,26 @@ _USER = re.compile(f"{re.escape(chat.TURN_START)}user\n(.*?){re.escape(chat.TURN
 _ASSISTANT = re.compile(f"{re.escape(chat.TURN_START)}assistant\n")
 
 
-class Written:
-    """A sample as text, and which token a character of it stands in."""
-
-    def __init__(self, tokenizer: Any, sample: Sample, thinking: bool) -> None:
-        self.text = ""
-        self.starts: list[int] = []
-        self.ends: list[int] = []
-        for piece, _ in chat.weighted(sample, thinking):
-            offsets = tokenizer.encode(piece, add_special_tokens=False).offsets
-            self.starts += [len(self.text) + start for start, _ in offsets]
-            self.ends += [len(self.text) + end for _, end in offsets]
-            self.text += piece
-
-    def first(self, start: int) -> int:
-        """The token that the character at `start` begins in, be it with the end of another."""
-        token = bisect_right(self.starts, start) - 1
-        while token and self.ends[token - 1] > start:
-            token -= 1
-        return token
-
-    def last(self, end: int) -> int:
-        """The token of the last character before `end`."""
-        return bisect_right(self.starts, end - 1) - 1
-
-
-def looks(tokenizer: Any, sample: Sample, thinking: bool) -> tuple[Look, ...]:
-    """All pairs of tokens of the sample, as `chat.encode_sample` numbers them."""
+def looks(at: chat.Encoded, sample: Sample, thinking: bool) -> tuple[Look, ...]:
+    """All pairs of tokens of the sample, `at` being itself encoded in the same mode."""
     if isinstance(sample, DocumentSample):
-        return on_the_page(tokenizer, sample, thinking)
-    return to_copies(tokenizer, sample, thinking) if sample.copied else ()
+        return on_the_page(at, sample)
+    if sample.thought and not thinking:
+        return ()
+    return to_copies(at, sample, thinking) if sample.copied else ()
 
 
-def to_copies(tokenizer: Any, sample: Sample, thinking: bool) -> tuple[Look, ...]:
+def to_copies(at: chat.Encoded, sample: Sample, thinking: bool) -> tuple[Look, ...]:
     """From before a copied word in the answer to the word itself, where only one can be meant.
 
     That is the one in the last turn, several of which are taken in turn; or else the last one told.
     A bare number that the last turn holds twice is left out. Of a sum the numbers stand in the
     first line of its thought, with zeros before them where the columns need some.
     """
-    at = Written(tokenizer, sample, thinking)
     text = at.text
     answer = len(text) - len(chat.render_answer(sample, thinking))
     turn = text.rfind(sample.question, 0, answer)
-    written = text[answer:].partition("\n")[0] if sample.thought and thinking else text[answer:]
-    if sample.thought and not thinking:
-        return ()
+    written = text[answer:].partition("\n")[0] if sample.thought else text[answer:]
     found: list[Look] = []
     for word in sample.copied:
         whole = re.compile(rf"(?<!\d){re.escape(word)}(?!\d)")  # not the 2 of 12
@@ -93,12 +66,11 @@ def to_copies(tokenizer: Any, sample: Sample, thinking: bool) -> tuple[Look, ...
     return tuple(found)
 
 
-def on_the_page(tokenizer: Any, sample: DocumentSample, thinking: bool) -> tuple[Look, ...]:
+def on_the_page(at: chat.Encoded, sample: DocumentSample) -> tuple[Look, ...]:
     """From values to their entities, and from answers to both.
 
     A value that stands before its entity ("Mio leads the tour") is left out: it cannot look ahead.
     """
-    at = Written(tokenizer, sample, thinking)
     text = at.text
     turns = [match.span(1) for match in _USER.finditer(text)]
     answers = [match.end() for match in _ASSISTANT.finditer(text)]

@@ -120,11 +120,11 @@ class Stream:
         """Sums are learned with their thoughts more often than without, the harder the more."""
         share = THINKING_SHARES.get(sample.key.partition(":")[0], 0.5) if sample.thought else 0.5
         thinking = r.random() < share
-        ids, weights = chat.encode_sample(self.tokenizer, sample, thinking=thinking)
+        encoded = chat.Encoded(self.tokenizer, sample, thinking)
         whole = r.random() < WHOLE_ANSWERS.get(sample.skill, 1)
-        ids, weights = shorten((ids, weights), whole)
+        ids, weights = shorten((encoded.ids, encoded.weights), whole)
         skill = sample.skill + (" thought" if thinking and sample.thought else "")
-        return Row(ids, weights, skill, pointers.looks(self.tokenizer, sample, thinking))
+        return Row(ids, weights, skill, pointers.looks(encoded, sample, thinking))
 
 
 def tokenizer_size(tokenizer: Any) -> int:

@@ -320,6 +320,15 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     daemon.stop()
 
 
+def endless(client: Any, stream: bool = True) -> Any:
+    """A run of thousands of tokens: after this prompt the greedy tiny model goes round in circles.
+
+    After most others it stops by itself within some hundred.
+    """
+    options = {"num_predict": 5000, "temperature": 0}
+    return client.generate("tiny", "again and again", raw=True, stream=stream, options=options)
+
+
 def wait_until(condition: Any, seconds: float = 120.0) -> None:
     """Wait for something that is certain to come; the limit is for a broken build only."""
     limit = time.monotonic() + seconds

@@ -12,12 +12,10 @@ import httpx
 import pytest
 from ollama import Client, ResponseError
 
-from conftest import ROOT, wait_until
+from conftest import ROOT, endless, wait_until
 from jimoto import __version__
 from jimoto.daemon import __main__ as daemon_main
 from jimoto.daemon.settings import FOREVER, settings_from_environment
-
-ENDLESS = {"num_predict": 5000, "temperature": 0}
 
 
 @pytest.fixture(autouse=True)
@@ -131,7 +129,7 @@ def test_a_signal_ends_server_and_children_and_removes_the_ready_file(tmp_path, 
         client.create("tiny", files={"t.gguf": client.create_blob(tiny_gguf)})
         client.generate("tiny", "x", options={"num_predict": 1})
         [worker] = daemon.children()
-        stream = client.generate("tiny", "again and again", raw=True, stream=True, options=ENDLESS)
+        stream = endless(client)
         next(stream)
         daemon.process.send_signal(signal.SIGINT)
         with pytest.raises(ResponseError):  # a line that says so, not a broken connection

@@ -17,7 +17,7 @@ import templates
 from ollama import Client, ResponseError
 from tiny_gguf import byte_symbols
 
-from conftest import wait_until
+from conftest import endless, wait_until
 from jimoto.daemon.child import Child
 from jimoto.daemon.gguf_check import check_gguf
 from jimoto.daemon.inference import CancelFlag, Model, Session, choose_threads, common_prefix
@@ -311,15 +311,6 @@ def test_a_model_can_be_loaded_and_let_go(client, daemon):
 def test_killed_between_two_requests_the_second_is_answered(client, worker):
     worker.kill()
     assert client.generate("tiny", "x", options={"num_predict": 3}).done_reason == "length"
-
-
-def endless(client, stream=True):
-    """A run of thousands of tokens: after this prompt the greedy tiny model goes round in circles.
-
-    After most others it stops by itself within some hundred.
-    """
-    options = {"num_predict": 5000, "temperature": 0}
-    return client.generate("tiny", "again and again", raw=True, stream=stream, options=options)
 
 
 def test_the_endless_run_does_not_stop_by_itself(client):

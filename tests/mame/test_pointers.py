@@ -18,9 +18,10 @@ def pieces():
     return tokenizer.build(samples=1500)
 
 
-def begins(text, word):
-    """A piece may hold the end of a particle and the start of a word: "は葵"."""
-    return word in text[: len(word) + 1]
+def begins(at, token, word):
+    """In this very token; it may also hold a space, or the end of a particle ("は葵")."""
+    start, end = at.starts[token], at.ends[token]
+    return any(at.text.startswith(word, place) for place in range(start, end))
 
 
 def drawn(lang, n=60, **more):
@@ -33,25 +34,31 @@ def drawn(lang, n=60, **more):
 def test_every_look_goes_from_a_value_or_an_answer_to_what_it_is_about(pieces, lang, thinking):
     n_taken = 0
     for sample in drawn(lang):
-        ids, _ = chat.encode_sample(pieces, sample, thinking)
-        assert len(pointers.Written(pieces, sample, thinking).starts) == len(ids)
+        at = chat.Encoded(pieces, sample, thinking)
         facts = sample.facts
         names = {f.entity.lower() for f in facts} | {e.lower() for e, _ in sample.asked}
-        for head, looking, seen in pointers.looks(pieces, sample, thinking):
-            assert seen < looking < len(ids)
+        for head, looking, seen in pointers.looks(at, sample, thinking):
+            assert seen < looking < len(at.ids)
             if head == pointers.FIND:
-                read = pieces.decode(ids[: seen + 1]).lower()
+                read = pieces.decode(at.ids[: seen + 1]).lower()
                 assert any(name in read[-len(name) - 2 :] for name in names)
             else:
                 n_taken += 1
-                ahead = pieces.decode(ids[seen : seen + 40]).lstrip()
-                assert any(begins(ahead, fact.value) for fact in facts)
+                assert any(begins(at, seen, fact.value) for fact in facts)
     assert n_taken > 60
+
+
+@pytest.mark.parametrize("thinking", [True, False])
+def test_the_tokens_of_a_sample_cover_its_text(pieces, thinking):
+    for sample in drawn("ja", n=20):
+        at = chat.Encoded(pieces, sample, thinking)
+        assert len(at.ids) == len(at.weights) == len(at.starts) == len(at.ends)
+        assert (at.starts[0], at.ends[-1]) == (0, len(at.text))
 
 
 def test_an_answer_that_the_document_does_not_hold_takes_nothing(pieces):
     for sample in drawn("en", answerable=False):
-        found = pointers.looks(pieces, sample, False)
+        found = pointers.looks(chat.Encoded(pieces, sample, False), sample, False)
         last = max(looking for _, looking, _ in found)
         assert (pointers.TAKE, last) not in {look[:2] for look in found}
 
@@ -60,13 +67,13 @@ def test_an_answer_that_the_document_does_not_hold_takes_nothing(pieces):
 def test_the_last_answer_takes_its_own_value(pieces, lang):
     n_taken = 0
     for sample in drawn(lang, answerable=True):
-        ids, _ = chat.encode_sample(pieces, sample, False)
-        found = pointers.looks(pieces, sample, False)
+        at = chat.Encoded(pieces, sample, False)
+        found = pointers.looks(at, sample, False)
         last = max(looking for _, looking, _ in found)
         for head, looking, seen in found:
             if (head, looking) == (pointers.TAKE, last):
                 n_taken += 1
-                assert begins(pieces.decode(ids[seen : seen + 40]).lstrip(), sample.answer)
+                assert begins(at, seen, sample.answer)
     assert n_taken > 40
 
 
@@ -77,13 +84,13 @@ def test_a_copied_word_in_an_answer_looks_at_the_same_word(pieces, skill, lang, 
     r = random.Random(f"copies/{skill.SKILL}/{lang}")
     n_found = 0
     for sample in (skill.draw(r, lang) for _ in range(150)):
-        ids, _ = chat.encode_sample(pieces, sample, thinking)
-        for head, looking, seen in pointers.looks(pieces, sample, thinking):
+        at = chat.Encoded(pieces, sample, thinking)
+        for head, looking, seen in pointers.looks(at, sample, thinking):
             n_found += 1
             assert head == pointers.TAKE and seen < looking
-            for start in (looking + 1, seen):
-                ahead = pieces.decode(ids[start : start + 60]).lstrip()
-                assert any(begins(ahead, word) for word in sample.copied)
+            assert any(
+                begins(at, looking + 1, word) and begins(at, seen, word) for word in sample.copied
+            )
     assert n_found > 40
 
 
@@ -92,12 +99,11 @@ def test_the_numbers_of_a_thought_look_at_those_of_the_question(pieces, lang):
     r = random.Random(f"numbers/{lang}")
     n_found = 0
     for sample in (sums.draw(r, lang) for _ in range(100)):
-        assert pointers.looks(pieces, sample, False) == ()
-        ids, _ = chat.encode_sample(pieces, sample, True)
-        for _, looking, seen in pointers.looks(pieces, sample, True):
+        assert pointers.looks(chat.Encoded(pieces, sample, False), sample, False) == ()
+        at = chat.Encoded(pieces, sample, True)
+        for _, looking, seen in pointers.looks(at, sample, True):
             n_found += 1
-            written, asked = (pieces.decode(ids[i : i + 8]).lstrip() for i in (looking + 1, seen))
-            assert any(begins(written, n) and begins(asked, n) for n in sample.copied)
+            assert any(begins(at, looking + 1, n) and begins(at, seen, n) for n in sample.copied)
     assert n_found > 100
 
 
@@ -106,7 +112,7 @@ def test_a_number_that_stands_twice_is_left_out(pieces):
     note = "Mio Velko wants 2 bags of red beans by Dec 2."
     copied = ("Mio Velko", "red beans", "2", "Dec 2")
     sample = Sample("fields", "en", note, order.to_json(), copied=copied)
-    assert len(pointers.looks(pieces, sample, False)) == 3
+    assert len(pointers.looks(chat.Encoded(pieces, sample, False), sample, False)) == 3
 
 
 def test_a_head_that_looks_there_is_not_astray():

@@ -153,17 +153,17 @@ def join(numbers: list[str], signs: list[str]) -> str:
 
 
 def draw_calc(r: random.Random, lang: str, new: bool) -> tuple[str, str]:
-    """(question, call)"""
+    """(question, expression)"""
     numbers, signs = draw_expression(r, new)
-    call = write_call("calc", "expression", join(numbers, signs))
+    expression = join(numbers, signs)
     if len(signs) == 1 and r.random() < 0.2:
         story = r.choice(STORIES[signs[0]][lang])
-        return story.format(a=numbers[0], b=numbers[1], w=r.choice(GOODS[lang])), call
+        return story.format(a=numbers[0], b=numbers[1], w=r.choice(GOODS[lang])), expression
     way = r.random()
     index = r.randrange(5)
     written = [SPOKEN[lang][s] if way < 0.15 else SIGNS[s][index % len(SIGNS[s])] for s in signs]
     frames = NEW_ASK_CALC if new and r.random() < 0.25 else ASK_CALC
-    return r.choice(frames[lang]).format(e=join(numbers, written)), call
+    return r.choice(frames[lang]).format(e=join(numbers, written)), expression
 
 
 # ---- ticket ----
@@ -231,7 +231,7 @@ def draw_title(r: random.Random, lang: str, new: bool) -> str:
 def draw_ticket(r: random.Random, lang: str, new: bool) -> tuple[str, str]:
     title = draw_title(r, lang, new)
     frames = NEW_ASK_TICKET if new and r.random() < 0.25 else ASK_TICKET
-    return r.choice(frames[lang]).format(t=title), write_call("ticket", "title", title)
+    return r.choice(frames[lang]).format(t=title), title
 
 
 # ---- other tools: the name and the argument come from the list ----
@@ -254,8 +254,7 @@ ASK_OTHER = {
 
 def draw_other(r: random.Random, lang: str, tool: str, new: bool) -> tuple[str, str]:
     word = documents.made_up(r, lang, new)
-    name, argument = tool.rstrip(")").split("(")
-    return r.choice(ASK_OTHER[tool][lang]).format(w=word), write_call(name, argument, word)
+    return r.choice(ASK_OTHER[tool][lang]).format(w=word), word
 
 
 # ---- calls and lists ----
@@ -321,10 +320,9 @@ def draw(r: random.Random, lang: str, new: bool = False, *, kind: str = "") -> S
     tool = {"calc": "calc(expression)", "ticket": "ticket(title)"}.get(kind) or r.choice(
         list(ASK_OTHER)
     )
-    question, call = draw_request(r, lang, tool, new)
+    question, call, value = draw_request(r, lang, tool, new)
     if r.random() < 0.2:
         before = (*before, *recall.in_between(r, lang))
-    found = parse_call(call)
     return Sample(
         SKILL,
         lang,
@@ -333,16 +331,20 @@ def draw(r: random.Random, lang: str, new: bool = False, *, kind: str = "") -> S
         key=kind,
         before=before,
         tools=draw_list(r, needed=tool),
-        copied=tuple(map(str, found[1].values())) if found else (),
+        copied=(value,),
     )
 
 
-def draw_request(r: random.Random, lang: str, tool: str, new: bool) -> tuple[str, str]:
+def draw_request(r: random.Random, lang: str, tool: str, new: bool) -> tuple[str, str, str]:
+    """(question, call, what the call hands over)"""
     if tool == "calc(expression)":
-        return draw_calc(r, lang, new)
-    if tool == "ticket(title)":
-        return draw_ticket(r, lang, new)
-    return draw_other(r, lang, tool, new)
+        question, value = draw_calc(r, lang, new)
+    elif tool == "ticket(title)":
+        question, value = draw_ticket(r, lang, new)
+    else:
+        question, value = draw_other(r, lang, tool, new)
+    name, argument = tool.rstrip(")").split("(")
+    return question, write_call(name, argument, value), value
 
 
 def draw_none(r: random.Random, lang: str, new: bool, before: tuple[Message, ...]) -> Sample:
@@ -379,7 +381,7 @@ def draw_result(r: random.Random, lang: str, new: bool, before: tuple[Message, .
     """The tool has spoken; its result is any, for repeating it is the skill."""
     name = r.choice(("calc", "calc", "ticket"))
     tool = {"calc": "calc(expression)", "ticket": "ticket(title)"}[name]
-    question, call = draw_request(r, lang, tool, new)
+    question, call, _ = draw_request(r, lang, tool, new)
     if r.random() < 0.12:
         result, answer = r.choice(ERRORS), DONE["error"][lang]
     elif name == "calc":
