@@ -420,10 +420,10 @@ def served(file: Path, kind: str) -> Iterator[ServerAnswerer]:
                     raise RuntimeError("The embedded server did not start.")
                 time.sleep(0.1)
             host = f"127.0.0.1:{json.loads(ready.read_text(encoding='utf-8'))['port']}"
-            client = ollama.Client(host=host)
             quantise = {} if kind == "f16" else {"quantize": kind}
-            blob = client.create_blob(file)
-            client.create(model="measured", files={file.name: blob}, **quantise)
+            with ollama.Client(host=host) as client:
+                blob = client.create_blob(file)
+                client.create(model="measured", files={file.name: blob}, **quantise)
             yield ServerAnswerer(host, "measured")
         finally:
             process.terminate()
@@ -486,6 +486,8 @@ def main() -> None:
     parser.add_argument("--show", type=int, default=0, help="print so many wrong answers per cell")
     parser.add_argument("--json", type=Path, help="also write the counts here")
     arguments = parser.parse_args()
+    if not arguments.model.exists():
+        parser.error(f"there is no file or folder {arguments.model}")
     parts = tuple(p for p in PARTS if not arguments.skills or p.skill in arguments.skills)
     options: dict[str, Any] = {
         "n": arguments.n,
@@ -498,8 +500,13 @@ def main() -> None:
     if arguments.model.is_dir():
         cells = report(TorchAnswerer(arguments.model), **options)
     else:
-        with served(arguments.model, arguments.type) as answerer:
-            cells = report(answerer, **options)
+        import ollama
+
+        try:
+            with served(arguments.model, arguments.type) as answerer:
+                cells = report(answerer, **options)
+        except ollama.ResponseError as refused:
+            parser.exit(1, f"{refused.error}\n")
     if arguments.json:
         counts = [
             {

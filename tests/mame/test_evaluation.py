@@ -1,6 +1,7 @@
 """The evaluation: it can succeed, and it can fail."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from mame.corpus import documents, fallback, fortune, tools
 from mame.corpus.sample import LANGS
 
 N = 30
+SHIPPED = Path(evaluate.__file__).parents[1] / "jimoto" / "data" / "mame.gguf"
 PARTS = {part.name: part for part in evaluate.PARTS}
 NO_CALL = "tools: no call where none is needed"  # any sentence is right there
 
@@ -184,3 +186,18 @@ def test_a_tool_line_becomes_the_schema_that_the_template_turns_into_the_line_ag
     schema = evaluate.tool_schema("move(from, to): Move a box.")
     assert schema["function"]["parameters"]["properties"].keys() == {"from", "to"}
     assert schema["function"]["description"] == "Move a box."
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size, said", [(None, "there is no file"), (5000, "is cut short")])
+def test_a_file_that_cannot_be_asked_is_refused_in_one_sentence(
+    tmp_path, monkeypatch, capsys, size, said
+):
+    path = tmp_path / "broken.gguf"
+    if size:
+        path.write_bytes(SHIPPED.read_bytes()[:size])
+    monkeypatch.setattr("sys.argv", ["mame.evaluate", str(path), "-n", "1"])
+    with pytest.raises(SystemExit) as ended:
+        evaluate.main()
+    assert ended.value.code
+    assert said in capsys.readouterr().err.splitlines()[-1]
